@@ -1,0 +1,189 @@
+//! Replication between nodes.
+//!
+//! A Nacos peer gets plain Nacos: CHANGE, DELETE and one VERIFY per client, no incarnation. Our
+//! own nodes, who recognise each other by the `distro` ability, add the owner's incarnation to
+//! every record, verify by digest and load snapshots in chunks.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::ids::{ClientId, Incarnation, NodeId, Revision};
+use crate::message::MessageKind;
+use crate::message::naming::{Published, ServiceKey};
+use crate::time::Period;
+
+/// The owner of a record and the life of it that vouches for the record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// The node that the client is, or was, connected to.
+    pub node: NodeId,
+    /// The life of that node in which it was connected.
+    pub incarnation: Incarnation,
+}
+
+/// One client's whole record (Nacos `ClientSyncData`). Immutable: a change makes a new one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientSyncData {
+    /// Whose record.
+    pub client: ClientId,
+    /// Who vouches for it; absent on the wire of a Nacos peer.
+    pub origin: Option<Origin>,
+    /// Version under its owner.
+    pub revision: Revision,
+    /// Everything the client publishes, in service order.
+    pub services: Vec<(ServiceKey, Published)>,
+}
+
+/// Nacos `DistroDataRequest`, one variant per `DataOperation`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DistroDataRequest {
+    /// CHANGE: the owner's client changed.
+    Change(Arc<ClientSyncData>),
+    /// ADD: the receiver's verify failed; same content and effect as a CHANGE. Java applies it
+    /// but sends CHANGE in its place, and so do we towards a Java peer.
+    Add(Arc<ClientSyncData>),
+    /// DELETE: the owner's client is gone. Nothing created earlier may bring it back.
+    Delete(ClientId, Option<Origin>),
+    /// VERIFY as Nacos has it: one client, equal revisions renew its lease.
+    Verify(ClientId, Revision),
+    /// VERIFY between our own nodes: see [`DigestVerify`].
+    Digest(Box<DigestVerify>),
+    /// SNAPSHOT as Nacos has it: everything, in one message.
+    Snapshot,
+    /// SNAPSHOT between our own nodes, a chunk at a time.
+    SnapshotChunk(Box<SnapshotChunkRequest>),
+    /// QUERY: one client's record.
+    Query(ClientId),
+}
+
+impl DistroDataRequest {
+    /// The message kind that faults filter on.
+    pub const fn kind(&self) -> MessageKind {
+        match self {
+            DistroDataRequest::Change(_) => MessageKind::Change,
+            DistroDataRequest::Add(_) => MessageKind::Add,
+            DistroDataRequest::Delete(..) => MessageKind::Delete,
+            DistroDataRequest::Verify(..) | DistroDataRequest::Digest(_) => MessageKind::Verify,
+            DistroDataRequest::Snapshot | DistroDataRequest::SnapshotChunk(_) => {
+                MessageKind::Snapshot
+            }
+            DistroDataRequest::Query(_) => MessageKind::DistroQuery,
+        }
+    }
+}
+
+/// A digest of all records of one owner: constant size however many there are.
+///
+/// It is the sum and the count of the records' hashes, so it is independent of order and each
+/// change updates it in constant time. A record's hash covers client id and revision; the
+/// incarnation is compared on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Digest {
+    /// Wrapping sum of the records' hashes.
+    pub sum: u64,
+    /// How many records.
+    pub count: u64,
+}
+
+/// VERIFY by digest. Round one compares the whole; each further round narrows down to the leaves
+/// that differ, so bytes are proportional to the difference.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DigestVerify {
+    /// The sender, who owns the records.
+    pub origin: Origin,
+    /// Which round.
+    pub round: DigestRound,
+}
+
+/// The rounds of a [`DigestVerify`]. Records fall into 64 branches of 64 leaves by the top 12
+/// bits of their client id's hash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DigestRound {
+    /// The digest of all records. Answered with [`DigestAnswer::Match`] or the branches' digests.
+    Whole(Digest),
+    /// The owner's leaf digests inside the branches that differ. Answered with the entries that
+    /// the receiver holds in every leaf that differs.
+    Leaves(Vec<(u16, Digest)>),
+}
+
+/// The answer to a [`DigestVerify`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DigestAnswer {
+    /// Everything is equal.
+    Match,
+    /// The receiver's digest of each non-empty branch, in branch order.
+    Branches(Vec<(u8, Digest)>),
+    /// The receiver's records in the leaves that differ, and which leaves those are. What the
+    /// owner has there and the receiver lacks is sent as ADD, what it no longer has as DELETE.
+    Entries {
+        /// The leaves that differ.
+        leaves: Vec<u16>,
+        /// The receiver's records in them.
+        held: Vec<(ClientId, Revision)>,
+    },
+    /// The receiver knows a later life of this owner: the sender is a ghost and must stop.
+    Superseded(Incarnation),
+}
+
+/// Asks for one chunk of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SnapshotChunkRequest {
+    /// The node that is loading.
+    pub requester: Origin,
+    /// What is wanted.
+    pub scope: SnapshotScope,
+    /// Continue after this client; absent for the first chunk.
+    pub after: Option<ClientId>,
+}
+
+/// What a snapshot covers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SnapshotScope {
+    /// The records that the answering node owns.
+    Owned,
+    /// The records it holds for owners that the requester could not reach, and those of the
+    /// requester's own earlier lives.
+    Held(Vec<NodeId>),
+}
+
+/// One chunk of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SnapshotChunk {
+    /// The answering node.
+    pub origin: Origin,
+    /// False while the answering node itself is still loading: what it owns is complete (nothing),
+    /// what it holds is not.
+    pub settled: bool,
+    /// The highest incarnation of the requester that the answering node has seen. A requester
+    /// whose wall clock went back takes a higher one before it becomes ready.
+    pub seen: Incarnation,
+    /// Records with what remains of their lease.
+    pub entries: Vec<SnapshotEntry>,
+    /// Ask again after this client; absent when this was the last chunk.
+    pub next: Option<ClientId>,
+}
+
+/// One record of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SnapshotEntry {
+    /// The record.
+    pub data: Arc<ClientSyncData>,
+    /// How long it may still live unheard of; the full lease for what the sender owns.
+    pub remaining: Period,
+}
+
+/// Nacos `DistroDataResponse`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DistroDataResponse {
+    /// No content: to CHANGE, ADD, DELETE, VERIFY, and to a QUERY for an unknown client.
+    Done,
+    /// To [`DistroDataRequest::Digest`].
+    Digest(DigestAnswer),
+    /// To [`DistroDataRequest::Snapshot`].
+    Snapshot(Vec<Arc<ClientSyncData>>),
+    /// To [`DistroDataRequest::SnapshotChunk`].
+    Chunk(Box<SnapshotChunk>),
+    /// To [`DistroDataRequest::Query`].
+    Client(Arc<ClientSyncData>),
+}

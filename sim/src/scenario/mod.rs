@@ -1,0 +1,3 @@
+//! Scenario files: the format, its errors, and the checked [`model`].
+
+pub mod model;

@@ -1,0 +1,391 @@
+//! What a scenario file says, checked and resolved: hosts are indices that exist, times lie inside
+//! the run, combinations make sense.
+
+use std::collections::BTreeMap;
+
+use distro_core::config::{ConnectionLimits, Timing};
+use distro_core::message::MessageKind;
+use distro_core::message::naming::{Instance, ServiceKey};
+use distro_core::profile::Profile;
+use distro_core::time::Period;
+
+/// A host of the scenario: an index into [`Scenario::hosts`]. Nodes come first, in file order, then
+/// clients in file order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(pub u32);
+
+impl HostId {
+    /// As an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One scenario, ready to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// File stem, such as `partition-in-two`.
+    pub name: String,
+    /// The opening paragraph: what it shows.
+    pub about: String,
+    /// The seed when the command line gives none.
+    pub seed: u64,
+    /// How long it runs, in simulated time.
+    pub duration: Period,
+    /// Where it is meant to run.
+    pub worlds: Vec<WorldKind>,
+    /// The nodes.
+    pub nodes: Vec<NodeSpec>,
+    /// The clients, groups expanded.
+    pub clients: Vec<ClientSpec>,
+    /// The link every pair of hosts has unless a fault changes it.
+    pub link: LinkSpec,
+    /// Connection limits of every node at start.
+    pub limits: ConnectionLimits,
+    /// Largest message in bytes.
+    pub message_bytes_max: u64,
+    /// Protocol constants of every node and client, where the file overrides the profile's.
+    pub timing: Vec<(String, Period)>,
+    /// Faults and operations, by time, then file order.
+    pub timeline: Vec<Action>,
+    /// What should come out.
+    pub expect: Expect,
+}
+
+/// The worlds of design section 6 that a scenario may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorldKind {
+    /// The bare core on an event queue.
+    Event,
+    /// The node's shell on turmoil's sockets.
+    Turmoil,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// Name in the file and the trace, such as `n1`.
+    pub name: String,
+    /// Its behaviours.
+    pub profile: Profile,
+    /// Whom it believes to be members at start (indices of nodes).
+    pub members: Vec<HostId>,
+    /// When its process starts.
+    pub start: Period,
+}
+
+/// One client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSpec {
+    /// Name in the file and the trace, such as `web-3`.
+    pub name: String,
+    /// The group in the file it came from, such as `web`.
+    pub group: String,
+    /// Servers in the order tried; the first one is tried first.
+    pub servers: Vec<HostId>,
+    /// When its process starts.
+    pub start: Period,
+    /// What it registers as soon as it starts.
+    pub register: Vec<(ServiceKey, Instance)>,
+    /// What it batch-registers as soon as it starts.
+    pub batch: Vec<(ServiceKey, Vec<Instance>)>,
+    /// What it subscribes as soon as it starts.
+    pub subscribe: Vec<ServiceKey>,
+    /// Continuous changes.
+    pub churn: Option<Churn>,
+}
+
+/// A client that keeps changing what it publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Churn {
+    /// Mean time between two changes; each gap is drawn between half and one and a half of it.
+    pub every: Period,
+    /// From when.
+    pub from: Period,
+    /// Until when.
+    pub until: Period,
+}
+
+/// A link's behaviour, each direction for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSpec {
+    /// Shortest one-way delay.
+    pub latency_min: Period,
+    /// Longest one-way delay; each message draws uniformly, order on a connection is kept.
+    pub latency_max: Period,
+    /// Requests and responses that vanish, per million.
+    pub loss_per_million: u32,
+}
+
+/// Something that happens at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// When.
+    pub at: Period,
+    /// What.
+    pub what: What,
+    /// Line in the scenario file, for messages.
+    pub line: u32,
+}
+
+/// What an [`Action`] does. Faults with a `lasts` end by themselves; [`Period::MAX`] means never.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A fault begins.
+    Fault {
+        /// Which.
+        fault: Fault,
+        /// For how long; instantaneous faults have [`Period::ZERO`].
+        lasts: Period,
+    },
+    /// A client's application calls its SDK.
+    Call {
+        /// Whose.
+        client: HostId,
+        /// What.
+        op: ClientOp,
+    },
+    /// An operator acts on a node.
+    Operate {
+        /// Which node.
+        node: HostId,
+        /// What.
+        op: NodeOp,
+    },
+}
+
+/// A directed set of host pairs and, if not empty, the message kinds it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    /// Senders.
+    pub from: Vec<HostId>,
+    /// Receivers.
+    pub to: Vec<HostId>,
+    /// Also the other direction.
+    pub both: bool,
+    /// Only these kinds of messages; a response has its request's kind. Empty: all, and the
+    /// transport itself (dials, FINs).
+    pub kinds: Vec<MessageKind>,
+    /// Only requests (`Some(true)`), only responses (`Some(false)`), or both.
+    pub requests: Option<bool>,
+}
+
+/// Faults, defined once with the meaning we want; each world maps them or reports them skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing crosses while it lasts; like TCP, what was sent is delivered afterwards, in order.
+    /// Dials get no answer. With `kinds` set, just those messages vanish for good.
+    Partition(Path),
+    /// Messages vanish with this probability.
+    Loss {
+        /// Where.
+        path: Path,
+        /// How many per million.
+        per_million: u32,
+    },
+    /// The next `count` messages vanish.
+    Drop {
+        /// Where.
+        path: Path,
+        /// How many.
+        count: u32,
+    },
+    /// Each message takes this much longer. Order on a connection is kept.
+    Delay {
+        /// Where.
+        path: Path,
+        /// How much longer.
+        by: Period,
+    },
+    /// Messages arrive twice with this probability.
+    Duplicate {
+        /// Where.
+        path: Path,
+        /// How many per million.
+        per_million: u32,
+    },
+    /// Messages may overtake each other by up to this much.
+    Reorder {
+        /// Where.
+        path: Path,
+        /// By how much.
+        within: Period,
+    },
+    /// Messages arrive unreadable with this probability.
+    Corrupt {
+        /// Where.
+        path: Path,
+        /// How many per million.
+        per_million: u32,
+    },
+    /// All connections between these hosts are reset: both ends notice at once.
+    Reset(Path),
+    /// All connections between these hosts die at the `to` end only: `from` is not told and finds
+    /// out when it next sends.
+    HalfOpen(Path),
+    /// On the connections that exist now, this direction dies silently for good; new ones work.
+    DeadStream(Path),
+    /// Each direction carries at most this many bytes a second; a queue over the limit delays, and
+    /// over `queue_bytes` the sender is told that the connection is busy.
+    Bandwidth {
+        /// Where.
+        path: Path,
+        /// Bytes per second.
+        bytes_per_second: u64,
+        /// Bytes that may wait.
+        queue_bytes: u64,
+    },
+    /// A host needs this long for each message it receives.
+    Slow {
+        /// Which hosts.
+        hosts: Vec<HostId>,
+        /// Time per message.
+        per_message: Period,
+    },
+    /// Stop the world: the host runs nothing; its clocks, sockets and peers go on.
+    Pause(Vec<HostId>),
+    /// The process dies; its host sends FIN on all connections.
+    Kill(Vec<HostId>),
+    /// The host dies: nobody is told anything.
+    PowerOff(Vec<HostId>),
+    /// The process starts again with nothing in memory. A running process is killed first.
+    Restart {
+        /// Which hosts.
+        hosts: Vec<HostId>,
+        /// As a different build.
+        profile: Option<Profile>,
+    },
+    /// Nodes restart one after the other.
+    RollingRestart {
+        /// Which, in this order.
+        hosts: Vec<HostId>,
+        /// From one stop to the next.
+        every: Period,
+        /// How long each is down.
+        down: Period,
+    },
+    /// The wall clock jumps, by signed milliseconds. While the fault lasts; then it jumps back.
+    WallJump {
+        /// Which hosts.
+        hosts: Vec<HostId>,
+        /// Milliseconds, negative for back.
+        by_millis: i64,
+    },
+    /// The monotonic clock jumps forward (a virtual machine resumed elsewhere).
+    MonoJump {
+        /// Which hosts.
+        hosts: Vec<HostId>,
+        /// How far.
+        by: Period,
+    },
+    /// Both clocks run fast (positive) or slow, in parts per million.
+    Drift {
+        /// Which hosts.
+        hosts: Vec<HostId>,
+        /// Parts per million.
+        ppm: i32,
+    },
+    /// The node's next syncs fail to apply.
+    FailApply {
+        /// Which node.
+        node: HostId,
+        /// How many.
+        count: u32,
+    },
+}
+
+/// What an application asks of its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientOp {
+    /// Register one instance.
+    Register(ServiceKey, Instance),
+    /// Register a list.
+    Batch(ServiceKey, Vec<Instance>),
+    /// Withdraw.
+    Deregister(ServiceKey),
+    /// Subscribe.
+    Subscribe(ServiceKey),
+    /// Unsubscribe.
+    Unsubscribe(ServiceKey),
+    /// Query once.
+    Query(ServiceKey),
+}
+
+/// What an operator does to a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeOp {
+    /// Replace the connection limits.
+    SetLimits(ConnectionLimits),
+    /// Keep this many client connections and send the others away.
+    Rebalance {
+        /// How many may stay.
+        keep: u32,
+        /// Where the others go.
+        redirect: Option<HostId>,
+    },
+    /// Replace the member list.
+    SetMembers(Vec<HostId>),
+}
+
+/// What should come out of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expect {
+    /// Lists that must be seen at a time.
+    pub lists: Vec<ExpectList>,
+    /// Profiles under which the scenario must fail, each with the check that must name it.
+    pub fails: BTreeMap<String, String>,
+    /// Marks that must have been reached, such as `detection`.
+    pub reached: Vec<String>,
+}
+
+/// A list that a node must give at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectList {
+    /// When.
+    pub at: Period,
+    /// Which nodes.
+    pub nodes: Vec<HostId>,
+    /// Of which service.
+    pub service: ServiceKey,
+    /// How many instances.
+    pub instances: u32,
+    /// Line in the scenario file.
+    pub line: u32,
+}
+
+impl Scenario {
+    /// How many hosts there are.
+    pub fn hosts(&self) -> usize {
+        self.nodes.len() + self.clients.len()
+    }
+
+    /// The node's index when the host is a node.
+    pub fn node(&self, host: HostId) -> Option<usize> {
+        (host.index() < self.nodes.len()).then(|| host.index())
+    }
+
+    /// The client's index when the host is a client.
+    pub fn client(&self, host: HostId) -> Option<usize> {
+        host.index().checked_sub(self.nodes.len()).filter(|index| *index < self.clients.len())
+    }
+
+    /// The host's name in files and traces.
+    pub fn host_name(&self, host: HostId) -> &str {
+        match (self.node(host), self.client(host)) {
+            (Some(node), _) => &self.nodes[node].name,
+            (None, Some(client)) => &self.clients[client].name,
+            (None, None) => "?",
+        }
+    }
+
+    /// The times of a host with this profile: the profile's, then the file's overrides.
+    pub fn timing(&self, profile: Profile) -> Timing {
+        let mut timing = Timing::of(profile);
+        for (name, period) in &self.timing {
+            if let Some(field) = timing.field_mut(name) {
+                *field = *period;
+            }
+        }
+        timing
+    }
+}
