@@ -187,8 +187,12 @@ impl Config {
 
     /// The members other than this node, in address order and without repetition.
     pub fn peers(&self) -> Vec<NodeId> {
-        let mut peers: Vec<NodeId> =
-            self.members.iter().filter(|member| **member != self.node).cloned().collect();
+        let mut peers: Vec<NodeId> = self
+            .members
+            .iter()
+            .filter(|member| **member != self.node)
+            .cloned()
+            .collect();
         peers.sort();
         peers.dedup();
         peers
@@ -204,9 +208,15 @@ impl Config {
             ("scan-interval", timing.scan_interval),
             ("client-clean-interval", timing.client_clean_interval),
             ("report-interval", timing.report_interval),
-            ("report-unhealthy-interval", timing.report_unhealthy_interval),
+            (
+                "report-unhealthy-interval",
+                timing.report_unhealthy_interval,
+            ),
             ("redo-interval", timing.redo_interval),
-            ("empty-service-clean-interval", timing.empty_service_clean_interval),
+            (
+                "empty-service-clean-interval",
+                timing.empty_service_clean_interval,
+            ),
             ("health-check-idle", timing.health_check_idle),
             ("delay-tick", timing.delay_tick),
         ] {
@@ -228,7 +238,10 @@ impl Config {
             ));
         }
         if self.node.as_str().is_empty() || self.node.as_str().contains('#') {
-            problems.push(format!("node address {:?} must be ip:port without '#'", self.node.0));
+            problems.push(format!(
+                "node address {:?} must be ip:port without '#'",
+                self.node.0
+            ));
         }
         problems
     }

@@ -87,7 +87,7 @@ impl Revision {
     /// The revision that follows.
     #[must_use]
     pub const fn next(self) -> Revision {
-        Revision(self.0 + 1)
+        Revision(self.0.saturating_add(1))
     }
 }
 

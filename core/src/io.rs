@@ -205,4 +205,3 @@ pub struct Removed {
     /// How long nothing had been heard of it, in this node's running time.
     pub unheard: Period,
 }
-

@@ -63,11 +63,20 @@ pub const QUIRKS: [(Quirk, &str); 18] = [
     (Quirk::VerifyZeroMatches, "verify-zero-matches"),
     (Quirk::RevisionNotCopied, "revision-not-copied"),
     (Quirk::BatchKeepsRevision, "batch-keeps-revision"),
-    (Quirk::SilentClientsNeverEjected, "silent-clients-never-ejected"),
-    (Quirk::FailedApplyAnswersSuccess, "failed-apply-answers-success"),
+    (
+        Quirk::SilentClientsNeverEjected,
+        "silent-clients-never-ejected",
+    ),
+    (
+        Quirk::FailedApplyAnswersSuccess,
+        "failed-apply-answers-success",
+    ),
     (Quirk::RetryReplacesDelete, "retry-replaces-delete"),
     (Quirk::AppliesWithoutOrder, "applies-without-order"),
-    (Quirk::SnapshotOverwritesNative, "snapshot-overwrites-native"),
+    (
+        Quirk::SnapshotOverwritesNative,
+        "snapshot-overwrites-native",
+    ),
     (Quirk::ServesWhileLoading, "serves-while-loading"),
     (Quirk::SnapshotRenewsLease, "snapshot-renews-lease"),
     (Quirk::VerifyWaitsForLoad, "verify-waits-for-load"),
@@ -75,7 +84,10 @@ pub const QUIRKS: [(Quirk, &str); 18] = [
     (Quirk::AgesOnWallClock, "ages-on-wall-clock"),
     (Quirk::PauseCountsAsSilence, "pause-counts-as-silence"),
     (Quirk::ReportTimeoutNotCounted, "report-timeout-not-counted"),
-    (Quirk::ClusterIgnoredInEquality, "cluster-ignored-in-equality"),
+    (
+        Quirk::ClusterIgnoredInEquality,
+        "cluster-ignored-in-equality",
+    ),
     (Quirk::PushOrderByWallClock, "push-order-by-wall-clock"),
 ];
 
@@ -87,7 +99,10 @@ impl Quirk {
 
     /// The quirk with this kebab-case name.
     pub fn from_name(name: &str) -> Option<Quirk> {
-        QUIRKS.iter().find(|(_, known)| *known == name).map(|(quirk, _)| *quirk)
+        QUIRKS
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(quirk, _)| *quirk)
     }
 }
 
@@ -170,24 +185,36 @@ impl Profile {
 
     /// The profile with this name, such as `nacos-2.3`.
     pub fn from_name(name: &str) -> Option<Profile> {
-        RELEASES.iter().find(|(_, known)| *known == name).map(|(release, _)| Profile::of(*release))
+        RELEASES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(release, _)| Profile::of(*release))
     }
 
     /// The profile's name.
     pub fn name(self) -> &'static str {
-        RELEASES.iter().find(|(release, _)| *release == self.release).map_or("", |(_, name)| name)
+        RELEASES
+            .iter()
+            .find(|(release, _)| *release == self.release)
+            .map_or("", |(_, name)| name)
     }
 
     /// This profile with one more quirk.
     #[must_use]
     pub const fn with(self, quirk: Quirk) -> Profile {
-        Profile { release: self.release, quirks: self.quirks | bit(quirk) }
+        Profile {
+            release: self.release,
+            quirks: self.quirks | bit(quirk),
+        }
     }
 
     /// This profile without a quirk.
     #[must_use]
     pub const fn without(self, quirk: Quirk) -> Profile {
-        Profile { release: self.release, quirks: self.quirks & !bit(quirk) }
+        Profile {
+            release: self.release,
+            quirks: self.quirks & !bit(quirk),
+        }
     }
 
     /// Which server it imitates.
@@ -209,7 +236,10 @@ impl Profile {
 
     /// The profile's quirks, in declaration order.
     pub fn quirks(self) -> impl Iterator<Item = Quirk> {
-        QUIRKS.iter().map(|(quirk, _)| *quirk).filter(move |quirk| self.has(*quirk))
+        QUIRKS
+            .iter()
+            .map(|(quirk, _)| *quirk)
+            .filter(move |quirk| self.has(*quirk))
     }
 }
 

@@ -23,7 +23,11 @@ impl Rng {
     /// A number below `bound`, 0 when the bound is 0. The modulo bias is below 2^-32 for every
     /// bound under 2^32.
     pub fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next_u64() % bound }
+        if bound == 0 {
+            0
+        } else {
+            self.next_u64() % bound
+        }
     }
 
     /// A number from `low` to `high`, both included; `low` when the range is empty.

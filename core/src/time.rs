@@ -8,16 +8,22 @@ use serde::{Deserialize, Serialize};
 /// A reading of the host's monotonic clock, in microseconds since an arbitrary start.
 ///
 /// Deadlines are measured on it. It never goes back within one life of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Mono(pub u64);
 
 /// A reading of the host's wall clock, in milliseconds since the Unix epoch. It may jump either
 /// way at any moment, so only what is shown to people or imitates Nacos takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Wall(pub i64);
 
 /// A length of time, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Period(pub u64);
 
 /// The two clock readings, taken once by the shell before each call.
@@ -77,7 +83,11 @@ impl Mono {
     /// The first multiple of `tick` that is not before this instant. A zero tick changes nothing.
     #[must_use]
     pub const fn ceil_to(self, tick: Period) -> Mono {
-        if tick.0 == 0 { self } else { Mono(self.0.div_ceil(tick.0).saturating_mul(tick.0)) }
+        if tick.0 == 0 {
+            self
+        } else {
+            Mono(self.0.div_ceil(tick.0).saturating_mul(tick.0))
+        }
     }
 }
 

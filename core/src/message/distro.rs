@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use crate::ids::{ClientId, Incarnation, NodeId, Revision};
 use crate::message::MessageKind;
-use crate::message::naming::{Published, ServiceKey};
+use crate::message::naming::{Instance, Published, ServiceKey};
 use crate::time::Period;
 
 /// The owner of a record and the life of it that vouches for the record.
@@ -33,6 +33,33 @@ pub struct ClientSyncData {
     pub revision: Revision,
     /// Everything the client publishes, in service order.
     pub services: Vec<(ServiceKey, Published)>,
+}
+
+impl ClientSyncData {
+    /// About how many bytes the record takes on a wire: its texts plus a flat rate for keys and
+    /// punctuation. The JSON form is within a factor of three of it.
+    pub fn bytes_estimate(&self) -> u64 {
+        let of_instance = |instance: &Instance| {
+            let metadata: usize = instance
+                .metadata
+                .iter()
+                .map(|(key, value)| key.len() + value.len() + 6)
+                .sum();
+            let id = instance.instance_id.as_ref().map_or(0, |id| id.len());
+            120 + instance.ip.len() + instance.cluster_name.len() + id + metadata
+        };
+        let of_service = |(key, published): &(ServiceKey, Published)| {
+            let names = key.namespace.len() + key.group.len() + key.name.len();
+            let instances: usize = published
+                .instances()
+                .iter()
+                .map(|instance| of_instance(instance))
+                .sum();
+            10 + names + instances
+        };
+        let services: usize = self.services.iter().map(of_service).sum();
+        (150 + self.client.as_str().len() + services) as u64
+    }
 }
 
 /// Nacos `DistroDataRequest`, one variant per `DataOperation`.

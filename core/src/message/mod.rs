@@ -201,12 +201,18 @@ impl MessageKind {
 
     /// The kebab-case name.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("unknown", |(_, name)| name)
+        Self::ALL
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("unknown", |(_, name)| name)
     }
 
     /// The kind with this kebab-case name.
     pub fn from_name(name: &str) -> Option<MessageKind> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+        Self::ALL
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(kind, _)| *kind)
     }
 }
 
@@ -311,7 +317,12 @@ pub mod code {
 impl Response {
     /// A success with a typed body.
     pub const fn ok(body: ResponseBody) -> Response {
-        Response { result_code: code::SUCCESS, error_code: 0, message: None, body }
+        Response {
+            result_code: code::SUCCESS,
+            error_code: 0,
+            message: None,
+            body,
+        }
     }
 
     /// A typed failure: delivered to the caller at once, never retried by an SDK.

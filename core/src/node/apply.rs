@@ -1,0 +1,333 @@
+//! Replication in: what fellow nodes send is applied by difference, all of it or nothing.
+//!
+//! A record is applied only if it is newer than what is there, by (incarnation, revision) of its
+//! owner; a buried client stays buried; this node's own clients are nobody else's business. So
+//! nothing that arrives late, twice or out of order can resurrect, shadow or roll back (S1-S3).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{NamingEvent, Node};
+use crate::event::{ChangeCause, Event};
+use crate::ids::ClientId;
+use crate::io::{Output, RemoveCause};
+use crate::message::distro::{ClientSyncData, DistroDataRequest, DistroDataResponse, Origin};
+use crate::message::naming::{Instance, Published};
+use crate::message::{Response, ResponseBody, code};
+use crate::profile::Quirk;
+use crate::time::{Mono, Period};
+
+/// What became of an incoming record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Applied {
+    /// The table changed.
+    Changed,
+    /// It already had this.
+    Same,
+    /// It is older than what the table has, or about a client that is gone or this node's own.
+    Ignored,
+}
+
+fn done() -> Response {
+    Response::ok(ResponseBody::DistroData(DistroDataResponse::Done))
+}
+
+fn refused(error_code: i32, text: &str) -> Response {
+    Response::fail(
+        error_code,
+        text,
+        ResponseBody::DistroData(DistroDataResponse::Done),
+    )
+}
+
+impl Node {
+    /// Handles replication from a fellow node. `sender` is absent for a Nacos peer.
+    pub(super) fn distro_data(
+        &mut self,
+        sender: Option<Origin>,
+        request: DistroDataRequest,
+        out: &mut Vec<Output>,
+    ) -> Response {
+        if let Some(sender) = &sender {
+            self.hear(sender);
+        }
+        match request {
+            DistroDataRequest::Change(data) | DistroDataRequest::Add(data) => {
+                self.sync_received(sender.as_ref(), data, out)
+            }
+            DistroDataRequest::Delete(client, origin) => {
+                if origin.is_some() && origin != sender {
+                    return refused(code::NO_RIGHT, "[DISTRO-FAILED] only its owner may delete");
+                }
+                self.delete_received(&client, origin.as_ref(), out)
+            }
+            DistroDataRequest::Verify(client, revision) => self.verify_received(&client, revision),
+            DistroDataRequest::Digest(verify) => self.digest_received(sender.as_ref(), &verify),
+            DistroDataRequest::Snapshot => self.snapshot_requested(),
+            DistroDataRequest::SnapshotChunk(request) => self.chunk_requested(&request),
+            DistroDataRequest::Query(client) => {
+                let body = match self.clients.get(&client) {
+                    Some(entry) => DistroDataResponse::Client(entry.data.clone()),
+                    None => DistroDataResponse::Done,
+                };
+                Response::ok(ResponseBody::DistroData(body))
+            }
+        }
+    }
+
+    /// A message of an owner, or of what is not yet known to be its ghost, renews its lease.
+    fn hear(&mut self, sender: &Origin) {
+        if sender.incarnation >= self.members.incarnation(&sender.node) {
+            let aged = self.aged();
+            self.clients.group_mut(sender).heard = aged;
+        }
+    }
+
+    fn sync_received(
+        &mut self,
+        sender: Option<&Origin>,
+        data: Arc<ClientSyncData>,
+        out: &mut Vec<Output>,
+    ) -> Response {
+        if sender.is_some() && data.origin.as_ref() != sender {
+            self.counters.syncs_rejected += 1;
+            return refused(
+                code::NO_RIGHT,
+                "[DISTRO-FAILED] only its owner may change a record",
+            );
+        }
+        if self.fail_apply > 0 {
+            self.fail_apply -= 1;
+            self.counters.syncs_rejected += 1;
+            if self.config.profile.has(Quirk::FailedApplyAnswersSuccess) {
+                return done();
+            }
+            return refused(code::FAIL, "handle distro request with exception");
+        }
+        let aged = self.aged();
+        match self.apply(data, ChangeCause::Sync, aged, out) {
+            Applied::Changed => self.counters.syncs_applied += 1,
+            Applied::Same | Applied::Ignored => self.counters.syncs_ignored += 1,
+        }
+        done()
+    }
+
+    /// Applies one record. `heard` is when its owner was last heard of, for a record that is new.
+    pub(super) fn apply(
+        &mut self,
+        data: Arc<ClientSyncData>,
+        cause: ChangeCause,
+        heard: Mono,
+        out: &mut Vec<Output>,
+    ) -> Applied {
+        if !self.may_apply(&data, cause) {
+            let (client, revision) = (data.client.clone(), Some(data.revision));
+            out.push(Output::Event(Event::SyncIgnored { client, revision }));
+            return Applied::Ignored;
+        }
+        let old = self.clients.get(&data.client);
+        let native = old.is_some_and(|entry| entry.native.is_some());
+        let old = old.map(|entry| entry.data.clone());
+        let data = self.as_stored(data, old.as_deref());
+        let created = old.is_none();
+        if old.as_deref() == Some(&*data) {
+            return Applied::Same;
+        }
+        let content_changed = self.publish_difference(old.as_deref(), &data);
+        self.clients.put_synced(data.clone(), heard);
+        if native && content_changed {
+            self.publish(NamingEvent::ClientChanged(data.client.clone()));
+        }
+        let owner = if native {
+            &self.origin.node
+        } else {
+            &self.clients.origin_of(&data).node
+        }
+        .clone();
+        out.push(Output::Event(Event::ClientChanged {
+            data,
+            owner,
+            native,
+            created,
+            cause,
+        }));
+        self.settle(out);
+        Applied::Changed
+    }
+
+    fn may_apply(&self, data: &ClientSyncData, cause: ChangeCause) -> bool {
+        let profile = self.config.profile;
+        let unordered = profile.has(Quirk::AppliesWithoutOrder);
+        if let Some(origin) = &data.origin {
+            let is_mine = origin.node == self.origin.node;
+            let life = if is_mine {
+                self.origin.incarnation
+            } else {
+                self.members.incarnation(&origin.node)
+            };
+            // An earlier life's records still come with snapshots, to bridge its clients' return.
+            let is_late = origin.incarnation < life;
+            if (is_mine && !is_late) || (is_late && cause == ChangeCause::Sync) {
+                return false;
+            }
+        }
+        match self.clients.get(&data.client) {
+            Some(entry) if entry.native.is_some() => profile.has(Quirk::SnapshotOverwritesNative),
+            Some(entry) => unordered || is_newer(data, &entry.data),
+            None => unordered || !self.clients.is_buried(&data.client),
+        }
+    }
+
+    /// The record as it will be stored: in service order, and with what a quirk does to it.
+    fn as_stored(
+        &self,
+        mut data: Arc<ClientSyncData>,
+        old: Option<&ClientSyncData>,
+    ) -> Arc<ClientSyncData> {
+        if !data.services.is_sorted_by(|(one, _), (two, _)| one < two) {
+            let data = Arc::make_mut(&mut data);
+            data.services.sort_by(|(one, _), (two, _)| one.cmp(two));
+            data.services
+                .dedup_by(|(later, _), (earlier, _)| later == earlier);
+        }
+        let Some(old) = old else { return data };
+        if self.config.profile.has(Quirk::RevisionNotCopied) && data.revision != old.revision {
+            Arc::make_mut(&mut data).revision = old.revision;
+        }
+        if self.config.profile.has(Quirk::ClusterIgnoredInEquality) {
+            keep_if_only_clusters_differ(&mut data, old);
+        }
+        data
+    }
+
+    /// Publishes what has to be registered and deregistered. False when the content is the same.
+    fn publish_difference(&mut self, old: Option<&ClientSyncData>, new: &ClientSyncData) -> bool {
+        let none: &[_] = &[];
+        let old_services = old.map_or(none, |old| &old.services);
+        let mut changed = false;
+        for (service, published) in &new.services {
+            let at = old_services.binary_search_by(|(key, _)| key.cmp(service));
+            if at.is_ok_and(|at| old_services[at].1 == *published) {
+                continue;
+            }
+            changed = true;
+            let (service, client) = (service.clone(), new.client.clone());
+            self.publish(NamingEvent::ClientRegisterService(service, client));
+        }
+        for (service, _) in old_services {
+            if new
+                .services
+                .binary_search_by(|(key, _)| key.cmp(service))
+                .is_err()
+            {
+                changed = true;
+                let (service, client) = (service.clone(), new.client.clone());
+                self.publish(NamingEvent::ClientDeregisterService(service, client));
+            }
+        }
+        changed
+    }
+
+    fn delete_received(
+        &mut self,
+        client: &ClientId,
+        origin: Option<&Origin>,
+        out: &mut Vec<Output>,
+    ) -> Response {
+        if self.fail_apply > 0 {
+            self.fail_apply -= 1;
+            self.counters.syncs_rejected += 1;
+            if self.config.profile.has(Quirk::FailedApplyAnswersSuccess) {
+                return done();
+            }
+            return refused(code::FAIL, "handle distro request with exception");
+        }
+        let unordered = self.config.profile.has(Quirk::AppliesWithoutOrder);
+        let Some(entry) = self.clients.get(client) else {
+            self.bury(client, out);
+            self.counters.syncs_applied += 1;
+            return done();
+        };
+        if entry.native.is_some() {
+            if !self.config.profile.has(Quirk::SnapshotOverwritesNative) {
+                let client = client.clone();
+                out.push(Output::Event(Event::SyncIgnored {
+                    client,
+                    revision: None,
+                }));
+                return refused(
+                    code::NO_RIGHT,
+                    "[DISTRO-FAILED] the client is connected here",
+                );
+            }
+        } else if !unordered && !may_delete(&entry.data, origin) {
+            let client = client.clone();
+            out.push(Output::Event(Event::SyncIgnored {
+                client,
+                revision: None,
+            }));
+            return refused(code::NO_RIGHT, "[DISTRO-FAILED] only its owner may delete");
+        }
+        self.bury(client, out);
+        self.remove_client(client, RemoveCause::Deleted, Period::ZERO, out);
+        self.counters.syncs_applied += 1;
+        done()
+    }
+
+    fn bury(&mut self, client: &ClientId, out: &mut Vec<Output>) {
+        if self.config.profile.has(Quirk::AppliesWithoutOrder) {
+            return;
+        }
+        if !self
+            .clients
+            .bury(client, self.run(), self.config.timing.tombstone_time)
+        {
+            out.push(Output::Event(Event::BoundReached("tombstones")));
+        }
+    }
+}
+
+/// Versions of one client are ordered by its owner's life, then by revision. A record of another
+/// owner is no version of it at all.
+fn is_newer(new: &ClientSyncData, old: &ClientSyncData) -> bool {
+    match (&new.origin, &old.origin) {
+        (Some(new_origin), Some(old_origin)) => {
+            new_origin.node == old_origin.node
+                && (new_origin.incarnation, new.revision) > (old_origin.incarnation, old.revision)
+        }
+        (None, None) => new.revision > old.revision,
+        (Some(_), None) => true,
+        (None, Some(_)) => false,
+    }
+}
+
+fn may_delete(held: &ClientSyncData, by: Option<&Origin>) -> bool {
+    match (&held.origin, by) {
+        (Some(held), Some(by)) => held.node == by.node && held.incarnation <= by.incarnation,
+        (None, _) => true,
+        (Some(_), None) => false,
+    }
+}
+
+fn keep_if_only_clusters_differ(data: &mut Arc<ClientSyncData>, old: &ClientSyncData) {
+    let same_but_cluster = |one: &Instance, two: &Instance| {
+        let mut two = two.clone();
+        two.cluster_name = one.cluster_name.clone();
+        *one == two
+    };
+    for at in 0..data.services.len() {
+        let (service, new) = &data.services[at];
+        let Ok(old_at) = old.services.binary_search_by(|(key, _)| key.cmp(service)) else {
+            continue;
+        };
+        let kept = &old.services[old_at].1;
+        let same = match (new, kept) {
+            (Published::Single(new), Published::Single(old)) => same_but_cluster(new, old),
+            (Published::Single(_) | Published::Batch(_), _) => false,
+        };
+        if same && new != kept {
+            let kept = kept.clone();
+            Arc::make_mut(data).services[at].1 = kept;
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The client table: native clients (connected here) and synced ones (vouched for by an owner).
+//!
+//! Synced records are grouped by origin, the owner and its incarnation. A group shares one lease,
+//! because its owner renews all of it with one digest; records of Nacos peers, who verify one by
+//! one, have a lease each.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::digest::DigestTree;
+use crate::constants::TOMBSTONES_MAX;
+use crate::ids::{ClientId, ConnId, Incarnation, NodeId, Revision, Str};
+use crate::message::distro::{ClientSyncData, Origin};
+use crate::message::naming::{Published, ServiceKey};
+use crate::time::{Mono, Period};
+
+/// A native client's subscription to one service (Nacos `Subscriber`).
+#[derive(Debug, Clone)]
+pub(crate) struct Subscription {
+    /// Comma-separated clusters as asked for.
+    pub(crate) clusters: Str,
+}
+
+/// What a native client has besides its record.
+#[derive(Debug)]
+pub(crate) struct Native {
+    /// Its transport.
+    pub(crate) conn: ConnId,
+    /// What it subscribes.
+    pub(crate) subscriptions: BTreeMap<ServiceKey, Subscription>,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Its record; shared with every message that carries it.
+    pub(crate) data: Arc<ClientSyncData>,
+    /// Present when this node is the owner.
+    pub(crate) native: Option<Native>,
+    /// Last renewal of a record without an origin, in aging time.
+    pub(crate) renewed: Mono,
+}
+
+/// The synced records of one life of one owner.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    /// Digest over the group's records.
+    pub(crate) tree: DigestTree,
+    /// When the owner was last heard of, in aging time.
+    pub(crate) heard: Mono,
+    /// Present when the owner has a later life: when these records end.
+    pub(crate) ends: Option<Mono>,
+}
+
+/// The client table and what hangs on it.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    table: BTreeMap<ClientId, Client>,
+    groups: BTreeMap<Origin, Group>,
+    own: DigestTree,
+    tombstones: Tombstones,
+    /// Origin of records whose sender did not say: a Nacos peer.
+    unknown: Origin,
+    native_count: usize,
+    /// Synced records without an origin.
+    single_count: usize,
+    instances: u64,
+}
+
+fn instances_of(data: &ClientSyncData) -> u64 {
+    data.services
+        .iter()
+        .map(|(_, published)| published.instances().len() as u64)
+        .sum()
+}
+
+impl Clients {
+    pub(crate) fn new() -> Clients {
+        Clients {
+            table: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            own: DigestTree::default(),
+            tombstones: Tombstones::default(),
+            unknown: Origin {
+                node: NodeId(Str::from("")),
+                incarnation: Incarnation(0),
+            },
+            native_count: 0,
+            single_count: 0,
+            instances: 0,
+        }
+    }
+
+    pub(crate) fn get(&self, client: &ClientId) -> Option<&Client> {
+        self.table.get(client)
+    }
+
+    pub(crate) fn native_mut(&mut self, client: &ClientId) -> Option<&mut Native> {
+        self.table.get_mut(client)?.native.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&ClientId, &Client)> {
+        self.table.iter()
+    }
+
+    /// The clients after this one, in id order.
+    pub(crate) fn after(&self, client: &ClientId) -> impl Iterator<Item = (&ClientId, &Client)> {
+        use core::ops::Bound::{Excluded, Unbounded};
+        self.table.range((Excluded(client.clone()), Unbounded))
+    }
+
+    pub(crate) fn natives(&self) -> impl Iterator<Item = (&ClientId, &Client)> {
+        self.table
+            .iter()
+            .filter(|(_, client)| client.native.is_some())
+    }
+
+    pub(crate) fn native_count(&self) -> usize {
+        self.native_count
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn instances(&self) -> u64 {
+        self.instances
+    }
+
+    pub(crate) fn own_tree(&self) -> &DigestTree {
+        &self.own
+    }
+
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&Origin, &Group)> {
+        self.groups.iter()
+    }
+
+    pub(crate) fn group(&self, origin: &Origin) -> Option<&Group> {
+        self.groups.get(origin)
+    }
+
+    pub(crate) fn group_mut(&mut self, origin: &Origin) -> &mut Group {
+        self.groups.entry(origin.clone()).or_default()
+    }
+
+    pub(crate) fn origin_of<'a>(&'a self, data: &'a ClientSyncData) -> &'a Origin {
+        data.origin.as_ref().unwrap_or(&self.unknown)
+    }
+
+    /// Creates a native client without content.
+    pub(crate) fn insert_native(&mut self, data: Arc<ClientSyncData>, conn: ConnId) {
+        let client = data.client.clone();
+        self.own.set(&client, None, data.revision);
+        self.native_count += 1;
+        let native = Some(Native {
+            conn,
+            subscriptions: BTreeMap::new(),
+        });
+        let before = self.table.insert(
+            client,
+            Client {
+                data,
+                native,
+                renewed: Mono(0),
+            },
+        );
+        assert!(before.is_none(), "connection ids are never reused");
+    }
+
+    /// Changes what a native client publishes for one service and counts the revision up, unless
+    /// `keep_revision`. `None` withdraws. Returns what was published before; the outer `None`
+    /// means that there is no such native client.
+    pub(crate) fn publish(
+        &mut self,
+        client: &ClientId,
+        service: &ServiceKey,
+        published: Option<Published>,
+        keep_revision: bool,
+    ) -> Option<Option<Published>> {
+        let entry = self
+            .table
+            .get_mut(client)
+            .filter(|entry| entry.native.is_some())?;
+        let data = Arc::make_mut(&mut entry.data);
+        let old_revision = data.revision;
+        if !keep_revision {
+            data.revision = data.revision.next();
+        }
+        let added = published
+            .as_ref()
+            .map_or(0, |new| new.instances().len() as u64);
+        let position = data.services.binary_search_by(|(key, _)| key.cmp(service));
+        let before = match (position, published) {
+            (Ok(at), Some(new)) => Some(core::mem::replace(&mut data.services[at].1, new)),
+            (Ok(at), None) => Some(data.services.remove(at).1),
+            (Err(at), Some(new)) => {
+                data.services.insert(at, (service.clone(), new));
+                None
+            }
+            (Err(_), None) => None,
+        };
+        let removed = before
+            .as_ref()
+            .map_or(0, |old| old.instances().len() as u64);
+        self.instances = self.instances + added - removed;
+        let revision = data.revision;
+        self.own.set(client, Some(old_revision), revision);
+        Some(before)
+    }
+
+    /// Puts a synced record in place of what was there, and renews nothing. The revision of an
+    /// existing record is the caller's to decide.
+    pub(crate) fn put_synced(&mut self, data: Arc<ClientSyncData>, aged: Mono) {
+        let client = data.client.clone();
+        let added = instances_of(&data);
+        let old = self
+            .table
+            .get(&client)
+            .map(|entry| (entry.data.clone(), entry.native.is_some()));
+        if let Some((old, native)) = &old {
+            self.instances -= instances_of(old);
+            self.leave_group(old, *native);
+        }
+        self.instances += added;
+        if old.as_ref().is_some_and(|(_, native)| *native) {
+            // Only the quirk that lets peers overwrite native clients comes here.
+            self.own.set(&client, None, data.revision);
+        } else if data.origin.is_none() {
+            self.single_count += 1;
+        } else if let Some(origin) = &data.origin {
+            let fresh = !self.groups.contains_key(origin);
+            let group = self.groups.entry(origin.clone()).or_default();
+            group.tree.set(&client, None, data.revision);
+            if fresh {
+                group.heard = aged;
+            }
+        }
+        match self.table.get_mut(&client) {
+            Some(entry) => entry.data = data,
+            None => {
+                self.table.insert(
+                    client,
+                    Client {
+                        data,
+                        native: None,
+                        renewed: aged,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Removes a client from the table, its group and its digest.
+    pub(crate) fn remove(&mut self, client: &ClientId) -> Option<Client> {
+        let entry = self.table.remove(client)?;
+        self.instances -= instances_of(&entry.data);
+        self.leave_group(&entry.data, entry.native.is_some());
+        if entry.native.is_some() {
+            self.native_count -= 1;
+        }
+        Some(entry)
+    }
+
+    fn leave_group(&mut self, data: &ClientSyncData, native: bool) {
+        if native {
+            self.own.remove(&data.client, data.revision);
+        } else if let Some(origin) = &data.origin {
+            let group = self
+                .groups
+                .get_mut(origin)
+                .expect("a synced record has its group");
+            group.tree.remove(&data.client, data.revision);
+        } else {
+            self.single_count -= 1;
+        }
+    }
+
+    /// Forgets groups without records whose lease or grace is over, or that a later life replaced.
+    pub(crate) fn drop_empty_groups(&mut self, is_over: impl Fn(&Group) -> bool) {
+        self.groups
+            .retain(|_, group| !group.tree.is_empty() || !is_over(group));
+    }
+
+    /// Renews the lease of one record that has no origin. False when it is not there.
+    pub(crate) fn renew(&mut self, client: &ClientId, aged: Mono) -> bool {
+        self.table
+            .get_mut(client)
+            .map(|entry| entry.renewed = aged)
+            .is_some()
+    }
+
+    /// What remains of a synced record's lease; `None` for a native one.
+    pub(crate) fn remaining(&self, client: &Client, aged: Mono, lease: Period) -> Option<Period> {
+        if client.native.is_some() {
+            return None;
+        }
+        let Some(group) = client
+            .data
+            .origin
+            .as_ref()
+            .and_then(|origin| self.groups.get(origin))
+        else {
+            return Some((client.renewed + lease).since(aged));
+        };
+        let remaining = (group.heard + lease).since(aged);
+        Some(
+            group
+                .ends
+                .map_or(remaining, |ends| remaining.min(ends.since(aged))),
+        )
+    }
+
+    /// Marks all earlier lives of an owner as over: their records end at `ends` at the latest.
+    pub(crate) fn end_earlier_lives(&mut self, current: &Origin, ends: Mono) -> bool {
+        let mut any = false;
+        for (origin, group) in &mut self.groups {
+            if origin.node == current.node
+                && origin.incarnation < current.incarnation
+                && group.ends.is_none()
+            {
+                group.ends = Some(ends);
+                any |= !group.tree.is_empty();
+            }
+        }
+        any
+    }
+
+    /// True when the record's owner has a later life, so that a returned client replaces it.
+    pub(crate) fn is_orphan(&self, data: &ClientSyncData) -> bool {
+        data.origin
+            .as_ref()
+            .and_then(|origin| self.groups.get(origin))
+            .is_some_and(|group| group.ends.is_some())
+    }
+
+    pub(crate) fn bury(&mut self, client: &ClientId, now: Mono, keep: Period) -> bool {
+        self.tombstones.add(client, now + keep)
+    }
+
+    pub(crate) fn is_buried(&self, client: &ClientId) -> bool {
+        self.tombstones.contains(client)
+    }
+
+    pub(crate) fn purge_tombstones(&mut self, now: Mono) {
+        self.tombstones.purge(now);
+    }
+
+    pub(crate) fn tombstone_count(&self) -> usize {
+        self.tombstones.ends.len()
+    }
+
+    /// Gives every native record a new origin, because this life got a higher incarnation.
+    pub(crate) fn reincarnate(&mut self, origin: &Origin) {
+        for entry in self
+            .table
+            .values_mut()
+            .filter(|entry| entry.native.is_some())
+        {
+            Arc::make_mut(&mut entry.data).origin = Some(origin.clone());
+        }
+    }
+
+    /// True when records of Nacos peers are held, whose leases run one by one.
+    pub(crate) fn has_records_without_origin(&self) -> bool {
+        self.single_count > 0
+    }
+
+    /// The ids of synced records without an origin whose own lease is over.
+    pub(crate) fn expired_singly(&self, aged: Mono, lease: Period) -> Vec<(ClientId, Period)> {
+        self.table
+            .iter()
+            .filter(|(_, entry)| entry.native.is_none() && entry.data.origin.is_none())
+            .map(|(client, entry)| (client, aged.since(entry.renewed)))
+            .filter(|(_, unheard)| *unheard > lease)
+            .map(|(client, unheard)| (client.clone(), unheard))
+            .collect()
+    }
+
+    /// The revision of a record, native or synced.
+    pub(crate) fn revision(&self, client: &ClientId) -> Option<Revision> {
+        self.table.get(client).map(|entry| entry.data.revision)
+    }
+}
+
+/// Remembered deletions: connection ids are never reused, so whatever still arrives about a buried
+/// one is late.
+#[derive(Debug, Default)]
+struct Tombstones {
+    ends: BTreeMap<ClientId, Mono>,
+    order: VecDeque<(Mono, ClientId)>,
+}
+
+impl Tombstones {
+    /// Remembers a deletion. False when the oldest one had to be forgotten for it.
+    fn add(&mut self, client: &ClientId, ends: Mono) -> bool {
+        if self.ends.insert(client.clone(), ends).is_none() {
+            self.order.push_back((ends, client.clone()));
+        }
+        if self.ends.len() <= TOMBSTONES_MAX {
+            return true;
+        }
+        if let Some((_, oldest)) = self.order.pop_front() {
+            self.ends.remove(&oldest);
+        }
+        false
+    }
+
+    fn contains(&self, client: &ClientId) -> bool {
+        self.ends.contains_key(client)
+    }
+
+    fn purge(&mut self, now: Mono) {
+        while self.order.front().is_some_and(|(ends, _)| *ends <= now) {
+            let (_, client) = self.order.pop_front().expect("the front was just seen");
+            // A deletion that was heard again lives on under its later end.
+            match self.ends.get(&client).copied() {
+                Some(ends) if ends > now => self.order.push_back((ends, client)),
+                Some(_) | None => {
+                    self.ends.remove(&client);
+                }
+            }
+        }
+    }
+}

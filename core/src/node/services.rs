@@ -1,0 +1,265 @@
+//! The service index: which clients publish and subscribe each service (Nacos
+//! `ClientServiceIndexesManager` and `ServiceStorage`).
+//!
+//! It is a pure projection of the client table, changed in the same step as the table, so it can
+//! neither lag nor keep a phantom (part 12.17, incident 36).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::clients::Clients;
+use crate::ids::{ClientId, Str};
+use crate::message::naming::{Instance, ServiceInfo, ServiceKey};
+use crate::time::{Mono, Wall};
+
+/// One service.
+#[derive(Debug, Default)]
+pub(crate) struct Service {
+    pub(crate) version: u64,
+    pub(crate) publishers: BTreeSet<ClientId>,
+    pub(crate) subscribers: BTreeSet<ClientId>,
+    /// When it was last changed, in running time.
+    pub(crate) changed: Mono,
+    last_ref_time: i64,
+    /// The unfiltered list at the current version.
+    hosts: Option<Arc<[Arc<Instance>]>>,
+}
+
+/// All services.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    table: BTreeMap<ServiceKey, Service>,
+    /// Versions come from one counter per node life, so that a service that was dropped and comes
+    /// back does not start again from a lower one.
+    version: u64,
+    publishers: u64,
+    subscribers: u64,
+}
+
+/// Which instances a reader wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filter<'a> {
+    pub(crate) clusters: &'a str,
+    pub(crate) healthy_only: bool,
+}
+
+impl Filter<'_> {
+    fn passes(&self, instance: &Instance) -> bool {
+        let in_cluster = self.clusters.is_empty()
+            || self
+                .clusters
+                .split(',')
+                .any(|cluster| cluster == &*instance.cluster_name);
+        in_cluster && (instance.healthy || !self.healthy_only)
+    }
+}
+
+impl Services {
+    pub(crate) fn get(&self, key: &ServiceKey) -> Option<&Service> {
+        self.table.get(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&ServiceKey, &Service)> {
+        self.table.iter()
+    }
+
+    /// All services from this key on, in key order.
+    pub(crate) fn range_from(
+        &self,
+        first: &ServiceKey,
+    ) -> impl Iterator<Item = (&ServiceKey, &Service)> {
+        self.table.range(first..)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn publisher_count(&self) -> u64 {
+        self.publishers
+    }
+
+    pub(crate) fn subscriber_count(&self) -> u64 {
+        self.subscribers
+    }
+
+    /// Enters a publisher. The list changes even if it was one already: its content did.
+    pub(crate) fn add_publisher(&mut self, key: &ServiceKey, client: &ClientId, now: Mono) -> u64 {
+        let service = Self::entry(&mut self.table, key);
+        if service.publishers.insert(client.clone()) {
+            self.publishers += 1;
+        }
+        self.changed(key, now)
+    }
+
+    /// Takes a publisher out. `None` when it was none.
+    pub(crate) fn remove_publisher(
+        &mut self,
+        key: &ServiceKey,
+        client: &ClientId,
+        now: Mono,
+    ) -> Option<u64> {
+        if !self.table.get_mut(key)?.publishers.remove(client) {
+            return None;
+        }
+        self.publishers -= 1;
+        Some(self.changed(key, now))
+    }
+
+    /// Enters a subscriber. True when it was none before.
+    pub(crate) fn add_subscriber(&mut self, key: &ServiceKey, client: &ClientId) -> bool {
+        let fresh = Self::entry(&mut self.table, key)
+            .subscribers
+            .insert(client.clone());
+        self.subscribers += u64::from(fresh);
+        fresh
+    }
+
+    pub(crate) fn remove_subscriber(&mut self, key: &ServiceKey, client: &ClientId) {
+        let Some(service) = self.table.get_mut(key) else {
+            return;
+        };
+        if service.subscribers.remove(client) {
+            self.subscribers -= 1;
+        }
+        if service.publishers.is_empty() && service.subscribers.is_empty() && service.version == 0 {
+            // It never had a publisher: nothing to remember.
+            self.table.remove(key);
+        }
+    }
+
+    /// Marks the list as changed and returns its new version.
+    pub(crate) fn changed(&mut self, key: &ServiceKey, now: Mono) -> u64 {
+        self.version += 1;
+        if let Some(service) = self.table.get_mut(key) {
+            service.version = self.version;
+            service.changed = now;
+            service.hosts = None;
+        }
+        self.version
+    }
+
+    fn entry<'a>(
+        table: &'a mut BTreeMap<ServiceKey, Service>,
+        key: &ServiceKey,
+    ) -> &'a mut Service {
+        if !table.contains_key(key) {
+            table.insert(key.clone(), Service::default());
+        }
+        table.get_mut(key).expect("it was just entered")
+    }
+
+    /// Drops services that nobody has published or subscribed since `before`.
+    pub(crate) fn drop_empty(&mut self, before: Mono) -> Vec<ServiceKey> {
+        let empty: Vec<ServiceKey> = self
+            .table
+            .iter()
+            .filter(|(_, service)| {
+                service.publishers.is_empty()
+                    && service.subscribers.is_empty()
+                    && service.changed <= before
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in &empty {
+            self.table.remove(key);
+        }
+        empty
+    }
+
+    /// The list as a reader gets it, stamped. A service that does not exist has an empty list.
+    pub(crate) fn info(
+        &mut self,
+        clients: &Clients,
+        key: &ServiceKey,
+        filter: Filter<'_>,
+        wall: Wall,
+    ) -> Arc<ServiceInfo> {
+        let hosts = match self.table.get_mut(key) {
+            None => Vec::new(),
+            Some(service) => {
+                let all = service
+                    .hosts
+                    .get_or_insert_with(|| project(clients, key, &service.publishers).into());
+                all.iter()
+                    .filter(|instance| filter.passes(instance))
+                    .cloned()
+                    .collect()
+            }
+        };
+        let (version, last_ref_time) = match self.table.get_mut(key) {
+            Some(service) => {
+                // Strictly increasing, whatever the wall clock does: clients order lists by it.
+                service.last_ref_time = wall.0.max(service.last_ref_time + 1);
+                (service.version, service.last_ref_time)
+            }
+            None => (self.version, wall.0),
+        };
+        Arc::new(ServiceInfo {
+            service: key.clone(),
+            clusters: Str::from(filter.clusters),
+            hosts,
+            last_ref_time,
+            version,
+        })
+    }
+
+    /// The list without stamping it.
+    pub(crate) fn list(
+        &self,
+        clients: &Clients,
+        key: &ServiceKey,
+        filter: Filter<'_>,
+    ) -> Vec<Arc<Instance>> {
+        let Some(service) = self.table.get(key) else {
+            return Vec::new();
+        };
+        let mut hosts = project(clients, key, &service.publishers);
+        hosts.retain(|instance| filter.passes(instance));
+        hosts
+    }
+}
+
+/// The enabled instances that the publishers publish, each (ip, port, cluster) once.
+///
+/// When two records claim the same one, the record whose owner still lives wins over one whose
+/// owner has a later life, a native one over a synced one, and then the later client id. Why: a
+/// client that moved is listed twice until its old record is gone, and consumers must not see the
+/// old content beside the new (part 12.23, 12.46, invariant S7).
+fn project(
+    clients: &Clients,
+    key: &ServiceKey,
+    publishers: &BTreeSet<ClientId>,
+) -> Vec<Arc<Instance>> {
+    type Place = (Str, i32, Str);
+    let mut best: BTreeMap<Place, ((bool, bool), Arc<Instance>)> = BTreeMap::new();
+    for client in publishers {
+        let entry = clients
+            .get(client)
+            .expect("the index holds only clients of the table");
+        let services = &entry.data.services;
+        let at = services
+            .binary_search_by(|(service, _)| service.cmp(key))
+            .expect("the index holds only what its clients publish");
+        let rank = (!clients.is_orphan(&entry.data), entry.native.is_some());
+        for instance in services[at].1.instances() {
+            let place = (
+                instance.ip.clone(),
+                instance.port,
+                instance.cluster_name.clone(),
+            );
+            match best.get_mut(&place) {
+                Some((held, _)) if *held > rank => {}
+                Some(slot) => *slot = (rank, instance.clone()),
+                None => {
+                    best.insert(place, (rank, instance.clone()));
+                }
+            }
+        }
+    }
+    best.into_values()
+        .map(|(_, instance)| instance)
+        .filter(|instance| instance.enabled)
+        .collect()
+}

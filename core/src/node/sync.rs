@@ -1,0 +1,413 @@
+//! Replication out: CHANGE, DELETE and ADD to fellow nodes (Nacos `DistroProtocol` with its delay
+//! and execute engines).
+//!
+//! Per target and client there is at most one task that waits and one sync under way. A task says
+//! what the target *should have*, present or absent; what is sent is the record as it is at that
+//! moment. Absent is final, because a connection id is never reused.
+//!
+//! Why: Nacos lets a retried CHANGE replace a waiting DELETE (hazard H1) and sends two syncs of one
+//! client at once, whose order nothing guards (part 12.4 to 12.6).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::Node;
+use super::calls::Purpose;
+use crate::constants::{SYNC_IN_FLIGHT_MAX, SYNC_PENDING_MAX};
+use crate::event::{Event, FailCause};
+use crate::ids::{ClientId, NodeId, Revision};
+use crate::io::Output;
+use crate::message::distro::DistroDataRequest;
+use crate::message::{Request, Response};
+use crate::profile::Quirk;
+use crate::time::{Mono, Period};
+
+/// Nacos `DataOperation` of an outgoing sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// The target's copy differs.
+    Add,
+    /// The client changed.
+    Change,
+    /// The client is gone.
+    Delete,
+}
+
+/// A sync that waits. Times are aging time.
+#[derive(Debug)]
+struct Task {
+    action: Action,
+    created: Mono,
+    /// Nacos `lastProcessTime`; the task is due `interval` later.
+    processed: Mono,
+    due: Mono,
+    /// False while a sync of the same client is under way: it is queued again afterwards.
+    queued: bool,
+}
+
+/// All syncs to one target.
+#[derive(Debug, Default)]
+struct Target {
+    tasks: BTreeMap<ClientId, Task>,
+    queue: BTreeSet<(Mono, ClientId)>,
+    in_flight: BTreeSet<ClientId>,
+    reachable: bool,
+}
+
+/// All syncs.
+#[derive(Debug)]
+pub(crate) struct Syncs {
+    targets: BTreeMap<NodeId, Target>,
+}
+
+/// How tasks are merged and sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SyncRules {
+    aged: Mono,
+    tick: Period,
+    /// Quirk `retry-replaces-delete`: Nacos's merge, and no order between syncs of one client.
+    newest_wins: bool,
+}
+
+impl Target {
+    fn add(&mut self, client: &ClientId, action: Action, delay: Period, rules: SyncRules) {
+        let fresh = Task {
+            action,
+            created: rules.aged,
+            processed: rules.aged,
+            due: (rules.aged + delay).ceil_to(rules.tick),
+            queued: true,
+        };
+        let Some(task) = self.tasks.get_mut(client) else {
+            let queued = rules.newest_wins || !self.in_flight.contains(client);
+            if queued {
+                self.queue.insert((fresh.due, client.clone()));
+            }
+            self.tasks.insert(client.clone(), Task { queued, ..fresh });
+            return;
+        };
+        let due = if rules.newest_wins {
+            // AbstractDelayTask.merge: the newer creation wins, the older processing time stays.
+            if fresh.created >= task.created {
+                task.action = fresh.action;
+                task.created = fresh.created;
+            }
+            (task.processed + delay).ceil_to(rules.tick)
+        } else {
+            task.action = match (task.action, action) {
+                (Action::Delete, _) | (_, Action::Delete) => Action::Delete,
+                (Action::Add, _) | (_, Action::Add) => Action::Add,
+                (Action::Change, Action::Change) => Action::Change,
+            };
+            task.due.min(fresh.due)
+        };
+        if task.queued && due != task.due {
+            self.queue.remove(&(task.due, client.clone()));
+            self.queue.insert((due, client.clone()));
+        }
+        task.due = due;
+    }
+
+    fn is_open(&self, rules_newest_wins: bool) -> bool {
+        rules_newest_wins || (self.reachable && self.in_flight.len() < SYNC_IN_FLIGHT_MAX)
+    }
+
+    /// Takes a task that is due. While a sync of its client is under way it waits for that.
+    fn take_due(&mut self, aged: Mono, newest_wins: bool) -> Option<(ClientId, Action)> {
+        while self.is_open(newest_wins) && self.queue.first().is_some_and(|(due, _)| *due <= aged) {
+            let (_, client) = self.queue.pop_first()?;
+            if !newest_wins && self.in_flight.contains(&client) {
+                let task = self
+                    .tasks
+                    .get_mut(&client)
+                    .expect("every queued client has its task");
+                task.queued = false;
+                continue;
+            }
+            let task = self
+                .tasks
+                .remove(&client)
+                .expect("every queued client has its task");
+            return Some((client, task.action));
+        }
+        None
+    }
+
+    fn finished(&mut self, client: &ClientId) {
+        self.in_flight.remove(client);
+        if let Some(task) = self.tasks.get_mut(client).filter(|task| !task.queued) {
+            task.queued = true;
+            self.queue.insert((task.due, client.clone()));
+        }
+    }
+}
+
+impl Syncs {
+    pub(crate) fn new(peers: &[NodeId]) -> Syncs {
+        Syncs {
+            targets: peers
+                .iter()
+                .map(|peer| (peer.clone(), Target::default()))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn add_target(&mut self, target: &NodeId) {
+        self.targets.entry(target.clone()).or_default();
+    }
+
+    /// A target that left the member list: everything that waits for it is done.
+    pub(crate) fn remove_target(&mut self, target: &NodeId) {
+        self.targets.remove(target);
+    }
+
+    pub(crate) fn set_reachable(&mut self, target: &NodeId, reachable: bool) {
+        if let Some(target) = self.targets.get_mut(target) {
+            target.reachable = reachable;
+        }
+    }
+
+    /// True when something about the client waits for, or is under way to, the target.
+    pub(crate) fn is_busy(&self, target: &NodeId, client: &ClientId) -> bool {
+        self.targets.get(target).is_some_and(|target| {
+            target.tasks.contains_key(client) || target.in_flight.contains(client)
+        })
+    }
+
+    /// Syncs that wait or are under way to one target.
+    pub(crate) fn pending(&self, target: &NodeId) -> u64 {
+        self.targets.get(target).map_or(0, |target| {
+            (target.tasks.len() + target.in_flight.len()) as u64
+        })
+    }
+
+    pub(crate) fn waiting(&self) -> u64 {
+        self.targets
+            .values()
+            .map(|target| target.tasks.len() as u64)
+            .sum()
+    }
+
+    /// When the next sync is due, in aging time. Targets that cannot be reached wait for nothing.
+    pub(crate) fn next_deadline(&self, aged: Mono) -> Option<Mono> {
+        self.targets
+            .values()
+            .filter(|target| target.is_open(false))
+            .filter_map(|target| target.queue.first())
+            .map(|(due, _)| (*due).max(aged))
+            .min()
+    }
+}
+
+impl Node {
+    fn sync_rules(&self) -> SyncRules {
+        SyncRules {
+            aged: self.aged(),
+            tick: self.config.timing.delay_tick,
+            newest_wins: self.config.profile.has(Quirk::RetryReplacesDelete),
+        }
+    }
+
+    /// ClientChanged: every other member gets a CHANGE.
+    pub(super) fn client_changed(&mut self, client: &ClientId) {
+        self.sync_to_all(client, Action::Change);
+    }
+
+    /// ClientDisconnect: every other member gets a DELETE.
+    pub(super) fn client_gone(&mut self, client: &ClientId) {
+        self.sync_to_all(client, Action::Delete);
+    }
+
+    fn sync_to_all(&mut self, client: &ClientId, action: Action) {
+        let rules = self.sync_rules();
+        let delay = self.config.timing.sync_delay;
+        for target in self.syncs.targets.values_mut() {
+            target.add(client, action, delay, rules);
+        }
+    }
+
+    /// ClientVerifyFailed: the member gets what it lacks, or a DELETE of what is no more.
+    pub(super) fn verify_failed(
+        &mut self,
+        client: &ClientId,
+        target: &NodeId,
+        out: &mut Vec<Output>,
+    ) {
+        self.counters.verifies_failed += 1;
+        out.push(Output::Event(Event::ClientVerifyFailed {
+            client: client.clone(),
+            target: target.clone(),
+        }));
+        let is_native = self
+            .clients
+            .get(client)
+            .is_some_and(|client| client.native.is_some());
+        let action = if is_native {
+            Action::Add
+        } else {
+            Action::Delete
+        };
+        if !is_native && !self.config.profile.speaks_distro() {
+            // Nacos: "if the client still exists and is mine".
+            return;
+        }
+        self.sync_to_one(client, target, action, Period::ZERO, out);
+    }
+
+    fn sync_to_one(
+        &mut self,
+        client: &ClientId,
+        target: &NodeId,
+        action: Action,
+        delay: Period,
+        out: &mut Vec<Output>,
+    ) {
+        let rules = self.sync_rules();
+        let Some(entry) = self.syncs.targets.get_mut(target) else {
+            return;
+        };
+        entry.add(client, action, delay, rules);
+        if entry.tasks.len() > SYNC_PENDING_MAX {
+            entry.tasks.clear();
+            entry.queue.clear();
+            out.push(Output::Event(Event::BoundReached("sync-pending")));
+        }
+    }
+
+    /// Sends every sync that is due to a target that can be reached.
+    pub(super) fn send_due_syncs(&mut self, out: &mut Vec<Output>) {
+        let rules = self.sync_rules();
+        loop {
+            let due = self.syncs.targets.iter_mut().find_map(|(node, target)| {
+                let (client, action) = target.take_due(rules.aged, rules.newest_wins)?;
+                Some((node.clone(), client, action))
+            });
+            let Some((target, client, action)) = due else {
+                return;
+            };
+            self.send_sync(&target, client, action, out);
+        }
+    }
+
+    fn send_sync(
+        &mut self,
+        target: &NodeId,
+        client: ClientId,
+        action: Action,
+        out: &mut Vec<Output>,
+    ) {
+        let record = self
+            .clients
+            .get(&client)
+            .filter(|entry| entry.native.is_some());
+        let (request, purpose) = match (action, record) {
+            (Action::Delete, _) => {
+                let origin = self
+                    .config
+                    .profile
+                    .speaks_distro()
+                    .then(|| self.origin.clone());
+                let purpose = Purpose::Delete(target.clone(), client.clone());
+                (DistroDataRequest::Delete(client.clone(), origin), purpose)
+            }
+            (Action::Change | Action::Add, Some(record)) => {
+                let data = record.data.clone();
+                let purpose = Purpose::Sync(target.clone(), client.clone(), data.revision);
+                let request = if action == Action::Add && self.config.profile.speaks_distro() {
+                    DistroDataRequest::Add(data)
+                } else {
+                    DistroDataRequest::Change(data)
+                };
+                (request, purpose)
+            }
+            // Only the quirk loses the DELETE that should stand here.
+            (Action::Change | Action::Add, None) => return,
+        };
+        let Some(conn) = self.members.reachable_conn(target) else {
+            return self.answered_unreachable(target, &client, action, out);
+        };
+        self.counters.syncs_sent += 1;
+        if let Some(entry) = self.syncs.targets.get_mut(target) {
+            entry.in_flight.insert(client);
+        }
+        let timeout = self.config.timing.sync_timeout;
+        self.call(conn, Request::DistroData(request), purpose, timeout, out);
+    }
+
+    fn answered_unreachable(
+        &mut self,
+        target: &NodeId,
+        client: &ClientId,
+        action: Action,
+        out: &mut Vec<Output>,
+    ) {
+        let revision = match action {
+            Action::Delete => None,
+            Action::Add | Action::Change => self.clients.revision(client),
+        };
+        self.synced(
+            target,
+            client.clone(),
+            revision,
+            &Err(FailCause::Unreachable),
+            out,
+        );
+    }
+
+    /// The outcome of a sync; `revision` is absent for a DELETE. A failed one is tried again.
+    pub(super) fn synced(
+        &mut self,
+        target: &NodeId,
+        client: ClientId,
+        revision: Option<Revision>,
+        outcome: &Result<Response, FailCause>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(entry) = self.syncs.targets.get_mut(target) else {
+            return;
+        };
+        entry.finished(&client);
+        let cause = match outcome {
+            Ok(response) if response.is_ok() => {
+                self.counters.syncs_succeeded += 1;
+                let target = target.clone();
+                out.push(Output::Event(Event::Synced {
+                    client,
+                    revision,
+                    target,
+                }));
+                return;
+            }
+            Ok(_) => FailCause::Refused,
+            Err(cause) => *cause,
+        };
+        self.counters.syncs_failed += 1;
+        out.push(Output::Event(Event::SyncFailed {
+            client: client.clone(),
+            target: target.clone(),
+            cause,
+        }));
+        let newest_wins = self.config.profile.has(Quirk::RetryReplacesDelete);
+        let is_native = self
+            .clients
+            .get(&client)
+            .is_some_and(|client| client.native.is_some());
+        let action = match revision {
+            None => Action::Delete,
+            Some(_) if newest_wins || is_native => Action::Change,
+            Some(_) => Action::Delete,
+        };
+        let has_newer_task = entry_has_task(&self.syncs, target, &client);
+        if newest_wins || !has_newer_task {
+            let delay = self.config.timing.sync_retry_delay;
+            self.sync_to_one(&client, target, action, delay, out);
+        }
+    }
+}
+
+fn entry_has_task(syncs: &Syncs, target: &NodeId, client: &ClientId) -> bool {
+    syncs
+        .targets
+        .get(target)
+        .is_some_and(|target| target.tasks.contains_key(client))
+}

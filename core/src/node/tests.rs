@@ -1,0 +1,6 @@
+//! Behaviour tests of the node machine, one file per protocol section, on a bare loop that
+//! delivers everything at once and in order.
+
+mod cluster;
+mod connections;
+mod replication;
