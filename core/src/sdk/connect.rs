@@ -242,7 +242,8 @@ impl Connector {
         Change::Lost
     }
 
-    /// The server asked the client to leave. The connection serves until the next is set up.
+    /// The server asked the client to leave. The connection serves until the next is set up. While
+    /// the client seeks another server anyway, a reset changes nothing.
     pub(super) fn reset(
         &mut self,
         now: Mono,

@@ -156,7 +156,7 @@ pub enum Answer {
 pub enum CallError {
     /// No running connection within the request timeout.
     NotConnected,
-    /// No answer within the request timeout.
+    /// No answer within the request timeout, or only such as "not now".
     Timeout,
     /// The server refused; nothing changed there. The wish is dropped.
     Refused {
@@ -172,8 +172,9 @@ pub enum CallError {
 /// What a client asks its shell to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SdkOutput {
-    /// Open a transport to a server's SDK listener, then report `Dialed` or `DialFailed`. The
-    /// client never has two dials under way.
+    /// Open a transport to a server's SDK listener, then report `Dialed` or `DialFailed`, the
+    /// latter after [`Timing::connect_timeout`] at the latest. The client never has two dials
+    /// under way.
     Dial {
         /// Main address of the server.
         server: NodeId,

@@ -105,9 +105,9 @@ pub(super) enum Verdict {
 /// Judges an answer by its codes alone.
 ///
 /// Why: "no right" is for later, because a server whose permission cache is cold says so to
-/// everybody for a while (incident 23), and so is a failure without a code. An `ErrorResponse` is for later too, as `RpcClient`
-/// retries any, except for an invalid parameter: Java's legality check arrives in that form, and
-/// asking again cannot help.
+/// everybody for a while (incident 23), and so is a failure without a code. An `ErrorResponse` is
+/// for later too, as `RpcClient` retries any, except for an invalid parameter: Java's legality
+/// check arrives in that form, and asking again cannot help.
 pub(super) fn judge(response: &Response) -> Verdict {
     if response.is_ok() {
         return Verdict::Done;

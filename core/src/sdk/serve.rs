@@ -44,9 +44,7 @@ impl Sdk {
             Request::ClientDetection => answer(ResponseBody::ClientDetection),
             Request::ConnectReset(reset) => {
                 answer(ResponseBody::ConnectReset);
-                if role == Role::Current {
-                    self.connect.reset(now, reset, out);
-                }
+                self.connect.reset(now, reset, out);
             }
             Request::NotifySubscriber(info) => {
                 answer(ResponseBody::NotifySubscriber);

@@ -1,6 +1,9 @@
 //! The client machine, driven by hand. Time is virtual; the server is a few helper functions.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a test picks the outputs it is about")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test picks the outputs it is about"
+)]
 
 mod ask;
 mod connect;

@@ -148,3 +148,13 @@ fn call_beyond_the_limit_is_refused_and_wants_nothing() {
     ));
     assert_eq!(bench.wanted(), []);
 }
+
+#[test]
+fn answer_on_a_connection_that_was_given_up_does_not_count() {
+    let (mut bench, conn) = Bench::connected();
+    let (_, asked, _) = request(&bench.call(query()));
+    let (id, _) = operation(&bench.register("demo", 1));
+    bench.answer(conn, id, unregistered());
+    let response = Response::ok(ResponseBody::QueryService(Some(list("demo", 1, 1, &[]))));
+    assert_eq!(bench.answer(conn, asked, response), []);
+}

@@ -259,3 +259,13 @@ fn client_without_servers_rests() {
         Err(CallError::NotConnected)
     );
 }
+
+#[test]
+fn setup_is_acknowledged_on_its_own_connection_only() {
+    let (mut bench, old) = Bench::connected();
+    bench.ask(old, 9, reset(None, None));
+    let (conn, id) = bench.dialed();
+    bench.answer(conn, id, server_check(conn, true));
+    assert_eq!(bench.ack_setup(old), []);
+    assert_eq!(closes(&bench.ack_setup(conn)), [old]);
+}

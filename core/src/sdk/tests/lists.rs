@@ -127,20 +127,27 @@ fn unsubscribing_forgets_the_list_and_later_pushes() {
 #[test]
 fn push_that_lost_its_namespace_reaches_the_subscription_it_can_only_mean() {
     let (mut bench, conn) = Bench::connected();
-    let service = ServiceKey {
-        namespace: Str::from("prod"),
+    let within = |namespace| ServiceKey {
+        namespace: Str::from(namespace),
         ..ServiceKey::named("demo")
     };
-    bench.call(Call::Subscribe {
-        service: service.clone(),
+    let subscribe = |service| Call::Subscribe {
+        service,
         clusters: Str::from(""),
-    });
+    };
+    bench.call(subscribe(within("prod")));
     let pushed = list("demo", 1, 1, &[1]);
     let expected = Arc::new(ServiceInfo {
-        service: service.clone(),
+        service: within("prod"),
         ..(*pushed).clone()
     });
     assert_eq!(push(&mut bench, conn, &pushed), changed(&expected));
+    bench.call(subscribe(within("test")));
+    assert_eq!(
+        push(&mut bench, conn, &list("demo", 2, 2, &[2])),
+        [],
+        "it could mean either"
+    );
     bench.subscribe("demo");
     assert_eq!(
         push(&mut bench, conn, &pushed),

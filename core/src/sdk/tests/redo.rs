@@ -1,4 +1,5 @@
 use super::*;
+use crate::message::internal::ConnectResetRequest;
 
 #[test]
 fn register_is_sent_at_once_and_done_when_acknowledged() {
@@ -301,16 +302,26 @@ fn subscriptions_are_redone_and_the_answer_updates_the_list() {
 }
 
 #[test]
-fn refused_subscription_is_dropped() {
+fn refused_subscription_is_dropped_with_its_list() {
     let (mut bench, conn) = Bench::connected();
-    let (_, id, _) = request(&bench.subscribe("demo"));
-    let response = Response::fail(400, "no", ResponseBody::SubscribeService(None));
-    let out = bench.answer(conn, id, response);
+    let no = Response::fail(
+        code::INVALID_PARAM,
+        "no",
+        ResponseBody::SubscribeService(None),
+    );
+    let (_, id, _) = request(&bench.subscribe("other"));
+    let out = bench.answer(conn, id, no.clone());
     assert!(matches!(
         only_done(&out, 1),
         Err(CallError::Refused { code: 400, .. })
     ));
+    let (_, id, _) = request(&bench.subscribe("demo"));
+    bench.answer(conn, id, subscribed(&list("demo", 7, 7, &[1])));
+    bench.close(conn);
+    let (conn, out) = bench.set_up();
+    bench.answer(conn, request(&out).1, no);
     assert_eq!(bench.sdk.subscriptions().count(), 0);
+    assert_eq!(bench.sdk.list(&ServiceKey::named("demo")), None);
 }
 
 #[test]
@@ -325,4 +336,37 @@ fn many_services_are_redone_without_more_than_the_limit_under_way() {
     operation(&bench.answer(conn, first, registered()));
     bench.close(conn);
     assert_eq!(requests(&bench.set_up().1).len(), limit);
+}
+
+#[test]
+fn request_of_an_old_connection_does_not_time_out_on_the_new_one() {
+    let (mut bench, conn) = Bench::connected();
+    operation(&bench.register("demo", 1));
+    bench.run_for(2_000);
+    bench.ask(
+        conn,
+        1,
+        Request::ConnectReset(ConnectResetRequest::default()),
+    );
+    bench.run_for(900);
+    let (conn, out) = bench.set_up();
+    let (id, _) = operation(&out);
+    assert_eq!(dones(&bench.run_for(200)), [(1, Err(CallError::Timeout))]);
+    bench.answer(conn, id, registered());
+    assert_eq!(bench.wanted(), [(1, true)]);
+}
+
+#[test]
+fn call_that_waited_for_its_predecessor_gets_its_full_time() {
+    let (mut bench, conn) = Bench::connected();
+    bench.register("demo", 1);
+    bench.deregister("demo");
+    let out = bench.run_for(3_000);
+    assert_eq!(dones(&out), []);
+    let (_, id, _) = requests(&out).pop().unwrap();
+    bench.run_for(2_999);
+    assert_eq!(
+        only_done(&bench.answer(conn, id, deregistered()), 2),
+        Ok(Answer::Done)
+    );
 }
