@@ -366,7 +366,9 @@ impl Scenario {
 
     /// The client's index when the host is a client.
     pub fn client(&self, host: HostId) -> Option<usize> {
-        host.index().checked_sub(self.nodes.len()).filter(|index| *index < self.clients.len())
+        host.index()
+            .checked_sub(self.nodes.len())
+            .filter(|index| *index < self.clients.len())
     }
 
     /// The host's name in files and traces.
