@@ -1,0 +1,74 @@
+//! One run of one scenario in one world.
+
+use std::borrow::Cow;
+
+use distro_core::profile::Profile;
+use distro_core::time::Period;
+
+use crate::judge::Verdict;
+use crate::scenario::model::{Fault, Scenario, What, WorldKind};
+use crate::world;
+
+/// How to run.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// In which world.
+    pub world: WorldKind,
+    /// The seed.
+    pub seed: u64,
+    /// Run every node with this profile in place of the file's.
+    pub profile: Option<Profile>,
+    /// Write the trace here, as JSON lines, when present.
+    pub trace: Option<std::path::PathBuf>,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What the checks say.
+    pub verdict: Verdict,
+    /// Faults that this world could not do, in words, with their line in the file.
+    pub skipped: Vec<(u32, String)>,
+    /// Simulated time.
+    pub simulated: Period,
+    /// Observations, the trace's length.
+    pub events: u64,
+    /// Hash of the whole trace.
+    pub trace_hash: u64,
+    /// Hash of all nodes' tables at the end.
+    pub state_hash: u64,
+}
+
+/// Runs a scenario. A run is a function of (scenario, world, seed, profile, build).
+///
+/// # Errors
+/// The run itself failed: the trace file could not be written, or a bound of the testbed was hit.
+pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
+    let scenario = effective(scenario, options.profile);
+    match options.world {
+        WorldKind::Event => world::event::run(&scenario, options),
+        WorldKind::Turmoil => Err("this build has no world turmoil".into()),
+    }
+}
+
+/// The scenario with every node of one profile, when one is given. Worlds and checks see nothing
+/// else, so none of them can forget the override.
+fn effective(scenario: &Scenario, profile: Option<Profile>) -> Cow<'_, Scenario> {
+    let Some(profile) = profile else {
+        return Cow::Borrowed(scenario);
+    };
+    let mut scenario = scenario.clone();
+    for node in &mut scenario.nodes {
+        node.profile = profile;
+    }
+    for action in &mut scenario.timeline {
+        if let What::Fault {
+            fault: Fault::Restart { profile: build, .. },
+            ..
+        } = &mut action.what
+        {
+            *build = build.map(|_| profile);
+        }
+    }
+    Cow::Owned(scenario)
+}

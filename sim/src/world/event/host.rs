@@ -1,0 +1,219 @@
+//! Simulated hosts: clocks, power, sockets' numbers and the process that runs there.
+
+use std::collections::VecDeque;
+use std::ops::{Index, IndexMut};
+
+use distro_core::ids::{ConnId, Str};
+use distro_core::node::Node;
+use distro_core::profile::Profile;
+use distro_core::rng::Rng;
+use distro_core::sdk::Sdk;
+use distro_core::time::Period;
+
+use super::clock::Clock;
+use super::machine::{Arrival, Machine};
+use crate::judge::Tables;
+use crate::scenario::address;
+use crate::scenario::model::{HostId, Scenario};
+
+/// No moment at all.
+pub(crate) const NEVER: u64 = u64::MAX;
+/// The longest time a host may have been up before the run starts: clocks of different hosts are
+/// never comparable, and nothing may depend on one that starts at zero.
+const BOOT_MAX: Period = Period::from_secs(1_000);
+/// The first port that a client's connections come from; they count up and wrap around to it.
+const PORT_FIRST: u16 = 40_000;
+/// The place of a connection that the process has forgotten.
+const GONE: u32 = u32::MAX;
+
+/// How many of a scenario's hosts are nodes; the clients follow them.
+pub(crate) fn nodes_of(scenario: &Scenario) -> u32 {
+    u32::try_from(scenario.nodes.len()).unwrap_or(u32::MAX)
+}
+
+/// One host.
+#[derive(Debug)]
+pub(crate) struct Host<M> {
+    /// What runs there.
+    pub(crate) process: Option<M>,
+    /// False: nothing that arrives is ever answered.
+    pub(crate) powered: bool,
+    /// True once a process was started.
+    pub(crate) started: bool,
+    /// Its clocks.
+    pub(crate) clock: Clock,
+    /// True time of its valid wake in the queue.
+    pub(crate) armed: u64,
+    /// True time at which its process wants to be woken.
+    pub(crate) due: u64,
+    /// When it was woken last, and how often in a row at that moment.
+    pub(crate) woken: (u64, u32),
+    /// Pauses that last.
+    pub(crate) pauses: u32,
+    /// Slow faults that last: action and time per message.
+    pub(crate) slow: Vec<(u32, Period)>,
+    /// A `Serve` event is in the queue.
+    pub(crate) serving: bool,
+    /// What arrived while it was paused or slow.
+    pub(crate) inbox: VecDeque<Arrival>,
+    /// Where the process's connections are: connection and end, by number less one.
+    conns: Vec<u32>,
+    /// The port of its next connection.
+    port: u16,
+    /// Its address.
+    pub(crate) ip: Str,
+    /// The build that runs, or would run, there.
+    pub(crate) profile: Profile,
+    /// Time after which its dials are given up.
+    pub(crate) connect_timeout: Period,
+    /// Seeds of its processes' randomness.
+    pub(crate) lives: Rng,
+    /// Calls that its application made, over all lives.
+    pub(crate) calls: u64,
+}
+
+impl<M> Host<M> {
+    fn new(scenario: &Scenario, host: HostId, seed: u64, profile: Profile) -> Host<M> {
+        let name = scenario.host_name(host);
+        let boot = Rng::new(seed, &format!("boot {name}")).period(Period::ZERO, BOOT_MAX);
+        let ip = match scenario.client(host) {
+            Some(_) => address::client_ip(host.0 - nodes_of(scenario)),
+            None => address::node_ip(host.0),
+        };
+        Host {
+            process: None,
+            powered: true,
+            started: false,
+            clock: Clock::new(boot),
+            armed: NEVER,
+            due: NEVER,
+            woken: (0, 0),
+            pauses: 0,
+            slow: Vec::new(),
+            serving: false,
+            inbox: VecDeque::new(),
+            conns: Vec::new(),
+            port: PORT_FIRST,
+            ip,
+            profile,
+            connect_timeout: scenario.timing(profile).connect_timeout,
+            lives: Rng::new(seed, &format!("lives {name}")),
+            calls: 0,
+        }
+    }
+
+    /// True when what arrives is handled at once.
+    pub(crate) fn is_prompt(&self) -> bool {
+        self.pauses == 0 && self.inbox.is_empty() && self.slow.is_empty()
+    }
+
+    /// The time that one message takes.
+    pub(crate) fn service_time(&self) -> u64 {
+        self.slow
+            .iter()
+            .fold(0, |sum: u64, (_, period)| sum.saturating_add(period.0))
+    }
+
+    /// Gives a connection its number in this life.
+    pub(crate) fn number(&mut self, conn: u32, end: usize) -> u64 {
+        self.conns.push(conn * 2 + u32::from(end == 1));
+        self.conns.len() as u64
+    }
+
+    /// The connection and end behind a number.
+    pub(crate) fn conn(&self, id: ConnId) -> Option<(u32, usize)> {
+        let place = usize::try_from(id.0.checked_sub(1)?).ok()?;
+        let place = *self.conns.get(place)?;
+        (place != GONE).then_some((place / 2, (place % 2) as usize))
+    }
+
+    /// The process has no more to do with a connection. False when that was so before.
+    pub(crate) fn forget(&mut self, id: ConnId) -> bool {
+        let known = self.conn(id).is_some();
+        if known && let Ok(place) = usize::try_from(id.0 - 1) {
+            self.conns[place] = GONE;
+        }
+        known
+    }
+
+    /// The process is gone: gives the connections that it still had.
+    pub(crate) fn forget_all(&mut self) -> Vec<u32> {
+        let conns = std::mem::take(&mut self.conns);
+        conns
+            .into_iter()
+            .filter(|place| *place != GONE)
+            .map(|place| place / 2)
+            .collect()
+    }
+
+    /// The port that the next accepted connection comes from.
+    pub(crate) fn next_port(&mut self) -> u16 {
+        let port = self.port;
+        self.port = self.port.checked_add(1).unwrap_or(PORT_FIRST);
+        port
+    }
+}
+
+/// All hosts, by number.
+#[derive(Debug)]
+pub(crate) struct Hosts<M>(Vec<Host<M>>);
+
+impl<M> Hosts<M> {
+    /// The hosts of a scenario before anything started. A client is of its first server's build.
+    pub(crate) fn new(scenario: &Scenario, seed: u64) -> Hosts<M> {
+        let nodes = scenario.nodes.iter().map(|node| node.profile);
+        let clients = scenario.clients.iter().map(|client| {
+            let first = client
+                .servers
+                .first()
+                .and_then(|host| scenario.nodes.get(host.index()));
+            first.map(|node| node.profile).unwrap_or_default()
+        });
+        let profiles = nodes.chain(clients).zip(0..);
+        Hosts(
+            profiles
+                .map(|(profile, n)| Host::new(scenario, HostId(n), seed, profile))
+                .collect(),
+        )
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<M> Index<u32> for Hosts<M> {
+    type Output = Host<M>;
+    fn index(&self, host: u32) -> &Host<M> {
+        &self.0[host as usize]
+    }
+}
+
+impl<M> IndexMut<u32> for Hosts<M> {
+    fn index_mut(&mut self, host: u32) -> &mut Host<M> {
+        &mut self.0[host as usize]
+    }
+}
+
+impl<M: Machine> Tables for Hosts<M> {
+    fn with_node(&self, host: HostId, look: &mut dyn FnMut(&Node)) {
+        let process = self
+            .0
+            .get(host.index())
+            .and_then(|host| host.process.as_ref());
+        if let Some(node) = process.and_then(Machine::node) {
+            look(node);
+        }
+    }
+
+    fn with_sdk(&self, host: HostId, look: &mut dyn FnMut(&Sdk)) {
+        let process = self
+            .0
+            .get(host.index())
+            .and_then(|host| host.process.as_ref());
+        if let Some(sdk) = process.and_then(Machine::sdk) {
+            look(sdk);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The world `event`: core machines on simulated hosts, driven by one event queue. Idle time is
+//! skipped and messages pass as structs, so a run costs what its messages cost.
+//!
+//! # Layout
+//! - `queue` what is due next · `clock` a host's clocks · `host` hosts · `machine` what
+//!   runs on them
+//! - `process` how they run · `conn` connections · `network` sending · `receive` receiving
+//! - `rules` link faults that last · `size` sizes of messages
+//! - `fault` the timeline's faults · `workload` what applications and operators do
+//! - `record`, `state` what comes out
+
+mod clock;
+mod conn;
+mod fault;
+mod host;
+mod machine;
+mod network;
+mod process;
+mod queue;
+mod receive;
+mod record;
+mod rules;
+mod size;
+mod slab;
+mod state;
+mod workload;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use distro_core::ids::NodeId;
+use distro_core::time::{Mono, Period};
+
+use crate::observe::{Observation, Seen};
+use crate::run::{Outcome, RunOptions};
+use crate::scenario::address;
+use crate::scenario::model::{HostId, Scenario};
+use fault::Faults;
+use host::{Hosts, nodes_of};
+use machine::{Arrival, Machine, Outbox, Process};
+use network::Network;
+use queue::{Event, Queue};
+use record::Recorder;
+use workload::Workload;
+
+/// Events in one run. Why: a day of a big cluster has less; a run that comes here never ends.
+const EVENTS_MAX: u64 = 10_000_000_000;
+/// One run.
+#[derive(Debug)]
+pub(crate) struct World<'a, M> {
+    scenario: &'a Scenario,
+    /// True time, in microseconds.
+    now: u64,
+    queue: Queue,
+    hosts: Hosts<M>,
+    net: Network,
+    faults: Faults,
+    workload: Workload,
+    recorder: Recorder,
+    outbox: Outbox,
+    /// What a host tells its own process about what it just tried.
+    local: VecDeque<(u32, Arrival)>,
+    addresses: BTreeMap<NodeId, u32>,
+    skipped: Vec<(u32, String)>,
+    failure: Option<String>,
+    /// Inputs handled at this moment.
+    instant: u64,
+}
+
+/// Runs a scenario as it stands.
+///
+/// # Errors
+/// The trace file could not be written, a node's configuration is wrong, or a bound of the
+/// testbed was hit.
+pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
+    let mut world: World<'_, Process> = World::new(scenario, options)?;
+    world.run()?;
+    world.finish()
+}
+
+impl<'a, M: Machine> World<'a, M> {
+    fn new(scenario: &'a Scenario, options: &RunOptions) -> Result<World<'a, M>, String> {
+        let seed = options.seed;
+        let nodes = (0..nodes_of(scenario)).map(|node| (address::node_id(node), node));
+        let mut world = World {
+            scenario,
+            now: 0,
+            queue: Queue::default(),
+            hosts: Hosts::new(scenario, seed),
+            net: Network::new(scenario, seed),
+            faults: Faults::new(scenario),
+            workload: Workload::new(scenario, seed),
+            recorder: Recorder::new(scenario, options)?,
+            outbox: Outbox::default(),
+            local: VecDeque::new(),
+            addresses: nodes.collect(),
+            skipped: Vec::new(),
+            failure: None,
+            instant: 0,
+        };
+        world.plan();
+        Ok(world)
+    }
+
+    /// Puts everything that the scenario fixes in advance into the queue.
+    fn plan(&mut self) {
+        let nodes = self.scenario.nodes.iter().map(|node| node.start);
+        let clients = self.scenario.clients.iter().map(|client| client.start);
+        for (start, host) in nodes.chain(clients).zip(0..) {
+            self.queue.push(start.0, Event::Start(host));
+        }
+        for (action, index) in self.scenario.timeline.iter().zip(0..) {
+            self.queue.push(action.at.0, Event::Begin(index));
+        }
+        for client in 0..u32::try_from(self.scenario.clients.len()).unwrap_or(u32::MAX) {
+            self.plan_churn(client, None);
+        }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        let end = self.scenario.duration.0;
+        let mut events = 0;
+        while let Some((at, event)) = self.queue.pop() {
+            if at > end {
+                break;
+            }
+            events += 1;
+            if events > EVENTS_MAX {
+                self.fail(format!("more than {EVENTS_MAX} events"));
+            }
+            if at != self.now {
+                self.now = at;
+                self.instant = 0;
+            }
+            self.dispatch(event);
+            while let Some((host, arrival)) = self.local.pop_front() {
+                self.deliver(host, arrival);
+                if self.failure.is_some() {
+                    break;
+                }
+            }
+            self.end_exhausted();
+            if let Some(failure) = self.failure.take().or_else(|| self.recorder.failure()) {
+                return Err(failure);
+            }
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Outcome, String> {
+        let state_hash = state::state_hash(self.scenario, &self.hosts);
+        let recorded = self.recorder.finish(Mono(self.now), &self.hosts)?;
+        Ok(Outcome {
+            verdict: recorded.verdict,
+            skipped: self.skipped,
+            simulated: Period(self.now),
+            events: recorded.entries,
+            trace_hash: recorded.hash,
+            state_hash,
+        })
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        match event {
+            Event::Wake(host) => self.wake(host),
+            Event::Arrive(segment) => self.arrive(segment),
+            Event::Serve(host) => self.serve(host),
+            Event::DialTimeout(conn) => self.dial_timeout(conn),
+            Event::Start(host) => {
+                if !self.hosts[host].started {
+                    self.start(host);
+                }
+            }
+            Event::Begin(action) => self.begin(action),
+            Event::End(action) => self.end(action),
+            Event::RollStop(action, place) => self.roll_stop(action, place),
+            Event::RollStart(action, place) => self.roll_start(action, place),
+            Event::Churn(client) => self.churn(client),
+        }
+    }
+
+    /// The run cannot go on; the first reason counts.
+    fn fail(&mut self, why: String) {
+        let at = Mono(self.now);
+        self.failure
+            .get_or_insert_with(|| format!("at {at}: {why}"));
+    }
+
+    /// Records an observation at a host.
+    fn see(&mut self, host: u32, what: Seen<'_>) {
+        let seen = Observation {
+            at: Mono(self.now),
+            host: HostId(host),
+            what,
+        };
+        self.recorder.see(&seen, &self.hosts);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,295 @@
+use distro_core::message::MessageKind;
+
+use super::super::tests::{CLIENT, NODE, key, received, scenario, seen, times};
+use super::*;
+use crate::scenario::model::ClientOp;
+
+fn path(from: HostId, to: HostId) -> Path {
+    Path {
+        from: vec![from],
+        to: vec![to],
+        both: false,
+        kinds: Vec::new(),
+        requests: None,
+    }
+}
+
+fn asks(mut run: Scenario, from: u64, count: u64) -> Scenario {
+    for n in 0..count {
+        run = run.ask(from + n, &n.to_string());
+    }
+    run
+}
+
+fn numbers(count: u64) -> Vec<String> {
+    (0..count).map(|n| n.to_string()).collect()
+}
+
+#[test]
+fn messages_keep_their_order_whatever_the_latency() {
+    let mut run = asks(scenario(1), 1_000, 200);
+    run.link.latency_min = Period::from_millis(1);
+    run.link.latency_max = Period::from_millis(50);
+    assert_eq!(received(&seen(&run)), numbers(200));
+}
+
+#[test]
+fn a_healed_partition_delivers_everything_in_order() {
+    let both = Path {
+        both: true,
+        ..path(CLIENT, NODE)
+    };
+    let run = asks(
+        scenario(1).fault(1_005, 20_000, Fault::Partition(both)),
+        1_000,
+        30,
+    );
+    let seen = seen(&run);
+    assert_eq!(received(&seen), numbers(30));
+    let arrived = times(&seen, NODE, &["RequestReceived"]);
+    assert!(
+        arrived.iter().all(|at| (21_005..=21_220).contains(at)),
+        "{arrived:?}"
+    );
+}
+
+#[test]
+fn overlapping_partitions_heal_with_the_last_one() {
+    let cut = || Fault::Partition(path(CLIENT, NODE));
+    let run = scenario(1)
+        .fault(1_000, 5_000, cut())
+        .fault(3_000, 6_000, cut())
+        .ask(1_500, "a");
+    let arrived = times(&seen(&run), NODE, &["RequestReceived"]);
+    assert!((9_000..=9_210).contains(&arrived[0]), "{arrived:?}");
+}
+
+#[test]
+fn a_one_way_partition_lets_the_other_way_through() {
+    let run = scenario(1)
+        .fault(1_000, 5_000, Fault::Partition(path(NODE, CLIENT)))
+        .ask(1_500, "a");
+    let seen = seen(&run);
+    assert_eq!(times(&seen, NODE, &["RequestReceived"]), [1_510]);
+    let answered = times(&seen, CLIENT, &["ResponseReceived"])[0];
+    assert!((6_000..=6_210).contains(&answered), "{answered}");
+}
+
+#[test]
+fn nobody_gets_through_a_partition_to_dial() {
+    let cut = Fault::Partition(path(NODE, CLIENT));
+    let redial = ClientOp::Deregister(key(""));
+    let seen = seen(&scenario(1).fault(1_000, 30_000, cut).call(2_000, redial));
+    assert_eq!(times(&seen, CLIENT, &["no answer"]), [5_000]);
+    assert_eq!(times(&seen, NODE, &["Opened"]).len(), 1);
+}
+
+#[test]
+fn closing_during_a_partition_drops_what_waits_but_not_the_fin() {
+    let cut = Fault::Partition(path(CLIENT, NODE));
+    let close = ClientOp::Unsubscribe(key(""));
+    let run = scenario(1)
+        .fault(1_000, 5_000, cut)
+        .ask(2_000, "a")
+        .call(3_000, close);
+    let seen = seen(&run);
+    assert_eq!(received(&seen), [""; 0]);
+    let closed = times(&seen, NODE, &["Closed"])[0];
+    assert!((6_000..=6_210).contains(&closed), "{closed}");
+}
+
+#[test]
+fn a_half_open_connection_is_found_out_by_the_next_message() {
+    let run = scenario(1).fault(1_000, 0, Fault::HalfOpen(path(CLIENT, NODE)));
+    let quiet = seen(&run.clone());
+    assert_eq!(times(&quiet, NODE, &["Closed"]), [1_000]);
+    assert_eq!(times(&quiet, CLIENT, &["Closed"]), [0; 0]);
+    assert_eq!(
+        times(&seen(&run.ask(5_000, "a")), CLIENT, &["Closed"]),
+        [5_020]
+    );
+}
+
+#[test]
+fn a_reset_is_noticed_at_both_ends_at_once() {
+    let seen = seen(&scenario(1).fault(1_000, 0, Fault::Reset(path(NODE, CLIENT))));
+    assert_eq!(times(&seen, NODE, &["Closed"]), [1_000]);
+    assert_eq!(times(&seen, CLIENT, &["Closed"]), [1_000]);
+}
+
+#[test]
+fn a_dead_stream_stays_dead_and_a_new_connection_works() {
+    let dead = Fault::DeadStream(path(CLIENT, NODE));
+    let run = scenario(1)
+        .fault(1_000, 0, dead)
+        .ask(2_000, "lost")
+        .call(3_000, ClientOp::Unsubscribe(key("")))
+        .call(4_000, ClientOp::Deregister(key("")))
+        .ask(5_000, "new");
+    let seen = seen(&run);
+    assert_eq!(received(&seen), ["new"]);
+    assert_eq!(times(&seen, NODE, &["Closed"]), [0; 0]);
+}
+
+#[test]
+fn the_next_messages_are_dropped_and_no_more() {
+    let drop = Fault::Drop {
+        path: path(CLIENT, NODE),
+        count: 2,
+    };
+    let seen = seen(&asks(scenario(1).fault(500, 0, drop), 1_000, 5));
+    assert_eq!(received(&seen), ["2", "3", "4"]);
+    assert_eq!(times(&seen, CLIENT, &["Ended"]), [1_001]);
+}
+
+#[test]
+fn a_fault_on_a_kind_takes_its_responses_and_spares_other_kinds() {
+    let kinds = |kind| Path {
+        kinds: vec![kind],
+        requests: Some(false),
+        ..path(NODE, CLIENT)
+    };
+    let other = Fault::Partition(kinds(MessageKind::Verify));
+    let spared = seen(&scenario(1).fault(500, 10_000, other).ask(1_000, "a"));
+    assert_eq!(times(&spared, CLIENT, &["ResponseReceived"]), [1_020]);
+    let same = Fault::Partition(kinds(MessageKind::Unknown));
+    let taken = seen(
+        &scenario(1)
+            .fault(500, 10_000, same)
+            .ask(1_000, "a")
+            .ask(11_000, "b"),
+    );
+    assert_eq!(times(&taken, NODE, &["RequestReceived"]), [1_010, 11_010]);
+    assert_eq!(times(&taken, CLIENT, &["ResponseReceived"]), [11_020]);
+}
+
+#[test]
+fn loss_takes_about_its_share() {
+    let loss = Fault::Loss {
+        path: path(CLIENT, NODE),
+        per_million: 300_000,
+    };
+    let got = received(&seen(&asks(
+        scenario(1).fault(500, 20_000, loss),
+        1_000,
+        1_000,
+    )))
+    .len();
+    assert!((620..780).contains(&got), "{got}");
+}
+
+#[test]
+fn delays_add_up_and_keep_the_order() {
+    let delay = |millis| Fault::Delay {
+        path: path(CLIENT, NODE),
+        by: Period::from_millis(millis),
+    };
+    let run = scenario(1)
+        .fault(500, 1_000, delay(700))
+        .fault(500, 2_000, delay(50));
+    let seen = seen(&run.ask(1_499, "a").ask(1_600, "b"));
+    assert_eq!(received(&seen), ["a", "b"]);
+    assert_eq!(times(&seen, NODE, &["RequestReceived"]), [2_259, 2_259]);
+}
+
+#[test]
+fn reordered_messages_overtake_each_other_and_none_is_lost() {
+    let within = Period::from_millis(100);
+    let reorder = Fault::Reorder {
+        path: path(CLIENT, NODE),
+        within,
+    };
+    let mut got = received(&seen(&asks(
+        scenario(1).fault(500, 9_000, reorder),
+        1_000,
+        50,
+    )));
+    assert_ne!(got, numbers(50));
+    got.sort_by_key(|text| text.parse::<u64>().unwrap());
+    assert_eq!(got, numbers(50));
+}
+
+#[test]
+fn duplicated_messages_arrive_twice() {
+    let twice = Fault::Duplicate {
+        path: path(CLIENT, NODE),
+        per_million: 1_000_000,
+    };
+    let got = received(&seen(&scenario(1).fault(500, 9_000, twice).ask(1_000, "a")));
+    assert_eq!(got, ["a", "a"]);
+}
+
+#[test]
+fn corrupt_messages_arrive_unreadable() {
+    let both = Path {
+        both: true,
+        ..path(CLIENT, NODE)
+    };
+    let corrupt = Fault::Corrupt {
+        path: both,
+        per_million: 1_000_000,
+    };
+    let seen = seen(&scenario(1).fault(500, 9_000, corrupt).ask(1_000, "a"));
+    assert_eq!(
+        times(&seen, NODE, &["RequestReceived", "Malformed"]),
+        [1_010]
+    );
+    assert_eq!(
+        times(&seen, CLIENT, &["ResponseReceived", "error_code: 502"]),
+        [1_020]
+    );
+}
+
+#[test]
+fn a_narrow_link_delays_and_then_is_busy() {
+    let narrow = Fault::Bandwidth {
+        path: path(CLIENT, NODE),
+        bytes_per_second: 2_010,
+        queue_bytes: 450,
+    };
+    let run = scenario(1)
+        .fault(500, 9_000, narrow)
+        .ask(1_000, "a")
+        .ask(1_000, "b")
+        .ask(1_000, "c");
+    let seen = seen(&run);
+    assert_eq!(times(&seen, NODE, &["RequestReceived"]), [1_110, 1_210]);
+    assert_eq!(times(&seen, CLIENT, &["Busy"]), [1_000]);
+}
+
+#[test]
+fn a_request_over_the_limit_is_not_sent() {
+    let mut run = scenario(1).ask(1_000, &"x".repeat(5_000)).ask(1_001, "a");
+    run.message_bytes_max = 4_096;
+    let seen = seen(&run);
+    assert_eq!(times(&seen, CLIENT, &["TooLarge"]), [1_000]);
+    assert_eq!(received(&seen), ["a"]);
+}
+
+#[test]
+fn the_base_link_loses_its_share() {
+    let mut run = asks(scenario(1), 1_000, 1_000);
+    run.link.loss_per_million = 100_000;
+    let got = received(&seen(&run)).len();
+    assert!((860..940).contains(&got), "{got}");
+}
+
+#[test]
+fn connections_are_forgotten_when_nobody_names_them() {
+    let mut run = scenario(1);
+    for n in 0..10 {
+        run = run
+            .call(1_000 + n * 1_000, ClientOp::Unsubscribe(key("")))
+            .call(1_500 + n * 1_000, ClientOp::Deregister(key("")));
+    }
+    let options = crate::run::RunOptions {
+        world: crate::scenario::model::WorldKind::Event,
+        seed: 1,
+        profile: None,
+        trace: None,
+    };
+    let mut world: World<'_, super::super::tests::Probe> = World::new(&run, &options).unwrap();
+    world.run().unwrap();
+    assert_eq!(world.net.conns.len(), 1);
+    assert_eq!(world.net.segments.len(), 0);
+}

@@ -1,0 +1,4 @@
+//! Where a scenario runs. Every world takes the same scenario and tells the same
+//! [observations](crate::observe), so one set of checks judges all.
+
+pub mod event;
