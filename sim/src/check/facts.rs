@@ -1,0 +1,497 @@
+//! What all checks know of a run: computed once per observation.
+
+mod events;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use distro_core::event::Event;
+use distro_core::ids::{ClientId, ConnId, Incarnation, NodeId};
+use distro_core::message::cluster::NodeState;
+use distro_core::message::distro::ClientSyncData;
+use distro_core::time::{Mono, Period};
+
+use crate::check::bounds::Bounds;
+use crate::check::faults::{Calm, Faults};
+use crate::check::found::Moment;
+use crate::check::intents::Intents;
+use crate::check::kind::Kind;
+use crate::check::mirror::{Mirror, Services};
+use crate::observe::{Observation, Seen};
+use crate::scenario::address::node_id;
+use crate::scenario::model::{Action, HostId, NodeOp, Scenario, What};
+
+/// A host's process.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// It runs (a paused one does).
+    pub alive: bool,
+    /// Which life it is, counted from one.
+    pub life: u32,
+    /// When this life began.
+    pub started: Moment,
+    /// When the last life ended.
+    pub stopped: Moment,
+    /// The last life ended without a word.
+    pub silent: bool,
+}
+
+/// What one node last heard of an owner.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Heard {
+    /// In this life of the listening node.
+    pub ever: bool,
+    /// The listening node's running time at that moment.
+    pub running: Period,
+    /// True time at that moment.
+    pub at: Mono,
+    /// When it was heard again after a whole lease of silence.
+    pub after_lease: Option<Mono>,
+}
+
+/// A node's process and what it told.
+#[derive(Debug, Default)]
+pub struct NodeFacts {
+    /// Its address.
+    pub id: Option<NodeId>,
+    /// When this life became ready.
+    pub ready: Option<Moment>,
+    /// Whom it holds for members, itself left out.
+    pub members: Vec<u32>,
+    /// Its last word on each member's state.
+    pub states: BTreeMap<u32, NodeState>,
+    /// By owner: when a verify or sync came directly from it.
+    pub heard: Vec<Heard>,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+    /// Its table as its events tell it.
+    pub mirror: Mirror,
+    /// Its tables changed since the last scan.
+    pub changed: bool,
+    paused_since: Option<Mono>,
+    paused: Period,
+}
+
+/// A client record's life, over all nodes.
+#[derive(Debug)]
+pub struct ClientFacts {
+    /// Its id.
+    pub id: ClientId,
+    /// The client's host, when its connection was seen.
+    pub host: Option<u32>,
+    /// Which life of that host.
+    pub host_life: u32,
+    /// The node it is connected to.
+    pub owner: u32,
+    /// Which life of that node.
+    pub owner_life: u32,
+    /// Number of the connection at its owner.
+    pub conn: Option<ConnId>,
+    /// When it connected.
+    pub connected: Moment,
+    /// When its owner removed it or died.
+    pub gone: Option<Moment>,
+    /// When its owner's process ended, for records that nobody vouches for any more.
+    pub orphaned: Option<Moment>,
+    /// Which nodes hold a record of it: bit n for node n.
+    pub holders: u64,
+    /// The content that was seen last and its hash, so that equal records are hashed once.
+    pub last: Option<(Arc<ClientSyncData>, u64)>,
+    /// When its owner last changed it.
+    pub changed: Moment,
+    /// Its number among its host's connections.
+    pub number: u32,
+}
+
+/// A transport at a node.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnFacts {
+    /// The other end.
+    pub peer: u32,
+    /// The client it belongs to.
+    pub client: Option<u32>,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct Facts {
+    /// How many nodes there are; they are the first hosts.
+    pub nodes: u32,
+    /// Times that are promised.
+    pub bounds: Bounds,
+    /// Faults.
+    pub faults: Faults,
+    /// Hosts' processes.
+    pub processes: Vec<Process>,
+    /// Nodes.
+    pub node: Vec<NodeFacts>,
+    /// Client records by number.
+    pub clients: Vec<ClientFacts>,
+    /// Numbers of services.
+    pub services: Services,
+    /// Transports at nodes.
+    pub conns: BTreeMap<(u32, ConnId), ConnFacts>,
+    /// What applications want.
+    pub intents: Intents,
+    /// This observation.
+    pub now: Moment,
+    /// The client record that this observation is about.
+    pub client: Option<u32>,
+    /// The last change at any owner.
+    pub last_change: Mono,
+    /// Some connection limit is or was set.
+    pub limited: bool,
+    /// The last time that any node probed a connection.
+    pub detecting: Vec<Mono>,
+    names: Vec<String>,
+    ids: BTreeMap<ClientId, u32>,
+    node_ids: BTreeMap<NodeId, u32>,
+    connections: Vec<u32>,
+}
+
+impl Facts {
+    /// At the start of a scenario.
+    pub fn new(scenario: &Scenario) -> Facts {
+        let (nodes, hosts) = (scenario.nodes.len(), scenario.hosts());
+        let bounds = Bounds::of(scenario);
+        let mut node_ids = BTreeMap::new();
+        let mut node = Vec::new();
+        for (index, spec) in (0_u32..).zip(&scenario.nodes) {
+            node_ids.insert(node_id(index), index);
+            node.push(NodeFacts {
+                id: Some(node_id(index)),
+                members: others(&spec.members, index),
+                heard: vec![Heard::default(); nodes],
+                ..NodeFacts::default()
+            });
+        }
+        let names = (0_u32..)
+            .take(hosts)
+            .map(|host| scenario.host_name(HostId(host)).into());
+        Facts {
+            nodes: u32::try_from(nodes).unwrap_or(u32::MAX),
+            faults: Faults::new(nodes, hosts, bounds.silence_noticed()),
+            bounds,
+            processes: vec![Process::default(); hosts],
+            node,
+            clients: Vec::new(),
+            services: Services::default(),
+            conns: BTreeMap::new(),
+            intents: Intents::new(scenario),
+            now: Moment::default(),
+            client: None,
+            last_change: Mono(0),
+            limited: scenario.limits != distro_core::config::ConnectionLimits::default(),
+            detecting: vec![Mono(0); nodes],
+            names: names.collect(),
+            ids: BTreeMap::new(),
+            node_ids,
+            connections: vec![0; hosts],
+        }
+    }
+
+    /// A host's name in the scenario.
+    pub fn name(&self, host: u32) -> &str {
+        self.names.get(host as usize).map_or("?", |name| name)
+    }
+
+    /// A client record in words: its id and its host.
+    pub fn client_name(&self, client: u32) -> String {
+        let facts = &self.clients[client as usize];
+        match facts.host {
+            Some(host) => format!("{} ({})", facts.id, self.name(host)),
+            None => facts.id.to_string(),
+        }
+    }
+
+    /// True for a node.
+    pub fn is_node(&self, host: u32) -> bool {
+        host < self.nodes
+    }
+
+    /// The node with an address.
+    pub fn node_of(&self, id: &NodeId) -> Option<u32> {
+        self.node_ids.get(id).copied()
+    }
+
+    /// The client record with an id, when it was seen.
+    pub fn client_of(&self, id: &ClientId) -> Option<u32> {
+        self.ids.get(id).copied()
+    }
+
+    /// A node runs and is ready.
+    pub fn serves(&self, node: u32) -> bool {
+        self.processes[node as usize].alive && self.node[node as usize].ready.is_some()
+    }
+
+    /// How long a node's process has run in this life, stops left out.
+    pub fn running(&self, node: u32) -> Period {
+        let (process, facts) = (&self.processes[node as usize], &self.node[node as usize]);
+        let now = facts.paused_since.unwrap_or(self.now.at);
+        now.since(process.started.at).saturating_sub(facts.paused)
+    }
+
+    /// A client's process is the one of this record, and it runs.
+    pub fn process_lives(&self, client: u32) -> bool {
+        let facts = &self.clients[client as usize];
+        facts.host.is_some_and(|host| {
+            let process = &self.processes[host as usize];
+            process.alive && process.life == facts.host_life
+        })
+    }
+
+    /// A client's owner runs and holds it for connected.
+    pub fn connected(&self, client: u32) -> bool {
+        let facts = &self.clients[client as usize];
+        facts.gone.is_none() && self.processes[facts.owner as usize].alive
+    }
+
+    /// How long a node has heard nothing from an owner, in its own running time.
+    pub fn unheard(&self, node: u32, owner: u32) -> Period {
+        let heard = self.node[node as usize].heard[owner as usize];
+        let since = if heard.ever {
+            heard.running
+        } else {
+            Period::ZERO
+        };
+        self.running(node).saturating_sub(since)
+    }
+
+    /// A node had a reason to drop an owner's live records: nothing heard for a whole lease.
+    pub fn may_drop(&self, node: u32, owner: u32) -> bool {
+        let lease = self.bounds.lease_min();
+        if self.unheard(node, owner) >= lease {
+            return true;
+        }
+        let heard = self.node[node as usize].heard[owner as usize];
+        let slack = self.bounds.lease_slack();
+        if heard
+            .after_lease
+            .is_some_and(|at| self.now.at <= at + slack)
+        {
+            return true;
+        }
+        // A lease that was handed on with a snapshot: nobody else has heard for a lease either.
+        !heard.ever
+            && (0..self.nodes)
+                .filter(|other| *other != owner)
+                .all(|other| {
+                    let heard = self.node[other as usize].heard[owner as usize];
+                    !heard.ever || self.now.at >= heard.at + lease
+                })
+    }
+
+    /// Calm of two hosts and the way between them; none unless both run and nodes are ready.
+    pub fn calm(&self, a: u32, b: u32) -> Option<Calm> {
+        for host in [a, b] {
+            if !self.processes[host as usize].alive || (self.is_node(host) && !self.serves(host)) {
+                return None;
+            }
+        }
+        self.faults.calm(a, b)
+    }
+
+    /// The deadline of something that two hosts do together and that takes `tight` when nothing is
+    /// wrong; none while something is.
+    pub fn due(&self, a: u32, b: u32, since: Mono, tight: Period) -> Option<Mono> {
+        Some(self.deadline(self.calm(a, b)?, since, tight))
+    }
+
+    /// The deadline under a calm: the tight bound, or later when something was wrong lately.
+    pub fn deadline(&self, calm: Calm, since: Mono, tight: Period) -> Mono {
+        let mut due = since + tight;
+        if calm.mild > Mono(0) {
+            due = due.max(calm.mild + self.bounds.repair());
+        }
+        if calm.severe > Mono(0) {
+            due = due.max(calm.severe + self.bounds.settle());
+        }
+        due
+    }
+
+    /// Calm of all live, ready nodes and the ways between them; none while something is wrong or a
+    /// node that runs is not ready.
+    pub fn cluster_calm(&self) -> Option<Calm> {
+        let mut all = Calm {
+            mild: Mono(0),
+            severe: Mono(0),
+        };
+        let alive = |node: &u32| self.processes[*node as usize].alive;
+        for a in (0..self.nodes).filter(alive) {
+            for b in (a..self.nodes).filter(alive) {
+                let calm = self.calm(a, b)?;
+                all.mild = all.mild.max(calm.mild);
+                all.severe = all.severe.max(calm.severe);
+            }
+        }
+        Some(all)
+    }
+
+    /// Takes notice of an observation.
+    pub fn see(&mut self, kind: Kind, entry: u64, seen: &Observation<'_>) {
+        self.now = Moment { at: seen.at, entry };
+        self.client = None;
+        self.faults.see(seen);
+        let host = seen.host.0;
+        match kind {
+            Kind::Process => self.process(host, &seen.what),
+            Kind::Transport => self.transport(host, &seen.what),
+            Kind::SyncReceived | Kind::VerifyReceived => self.hear(host, &seen.what),
+            Kind::Connected
+            | Kind::Changed
+            | Kind::Removed
+            | Kind::Readiness
+            | Kind::Member
+            | Kind::SyncSettled => self.event(host, &seen.what),
+            Kind::OtherEvent => {
+                if let Seen::Node(Event::Detecting(_)) = seen.what {
+                    self.detecting[host as usize] = seen.at;
+                }
+            }
+            Kind::Client => self
+                .intents
+                .see(host, &seen.what, &mut self.services, seen.at),
+            Kind::Timeline => self.timeline(&seen.what),
+            Kind::SyncSent
+            | Kind::VerifySent
+            | Kind::PushSent
+            | Kind::PushReceived
+            | Kind::RegisterReceived
+            | Kind::OtherSent
+            | Kind::OtherReceived
+            | Kind::ListAnswered
+            | Kind::RegisterAnswered
+            | Kind::SyncAnswered
+            | Kind::OtherAnswered
+            | Kind::ListReceived
+            | Kind::AnswerReceived
+            | Kind::ServiceChanged => {}
+        }
+    }
+
+    fn process(&mut self, host: u32, what: &Seen<'_>) {
+        let now = self.now;
+        let index = host as usize;
+        if let Seen::Stopped { silent } = what {
+            self.processes[index].alive = false;
+            self.processes[index].stopped = now;
+            self.processes[index].silent = *silent;
+        } else {
+            let process = &mut self.processes[index];
+            process.alive = true;
+            process.life += 1;
+            process.started = now;
+            self.faults.touch_host(host, now.at);
+            self.intents.restart(host, now.at);
+        }
+        if !self.is_node(host) {
+            return;
+        }
+        let nodes = self.nodes as usize;
+        let node = &mut self.node[index];
+        node.ready = None;
+        node.heard = vec![Heard::default(); nodes];
+        node.states.clear();
+        node.mirror.clear();
+        node.changed = true;
+        node.paused = Period::ZERO;
+        node.paused_since = node.paused_since.map(|_| now.at);
+        self.conns.retain(|(whose, _), _| *whose != host);
+        for client in &mut self.clients {
+            client.holders &= !bit(host);
+            if client.owner == host && client.orphaned.is_none() && client.gone.is_none() {
+                client.orphaned = Some(now);
+                client.gone = Some(now);
+            }
+        }
+        self.last_change = now.at;
+    }
+
+    fn transport(&mut self, host: u32, what: &Seen<'_>) {
+        if !self.is_node(host) {
+            return;
+        }
+        if let Seen::Opened { conn, peer } = what {
+            self.conns.insert(
+                (host, *conn),
+                ConnFacts {
+                    peer: peer.0,
+                    client: None,
+                },
+            );
+        } else if let Seen::Closed { conn, .. } | Seen::Close { conn, .. } = what {
+            self.conns.remove(&(host, *conn));
+        }
+    }
+
+    fn hear(&mut self, node: u32, what: &Seen<'_>) {
+        let Seen::RequestReceived { peer, .. } = what else {
+            return;
+        };
+        if !self.is_node(node) || !self.is_node(peer.0) {
+            return;
+        }
+        let running = self.running(node);
+        let silent = self.unheard(node, peer.0) >= self.bounds.lease_min();
+        let heard = &mut self.node[node as usize].heard[peer.index()];
+        heard.ever = true;
+        heard.running = running;
+        heard.at = self.now.at;
+        if silent {
+            heard.after_lease = Some(self.now.at);
+        }
+    }
+
+    fn timeline(&mut self, what: &Seen<'_>) {
+        let (action, begins) = match what {
+            Seen::Began { action, .. } => (*action, true),
+            Seen::Ended { action, .. } => (*action, false),
+            _ => return,
+        };
+        self.pauses(action, begins);
+        let What::Operate { node, op } = &action.what else {
+            return;
+        };
+        match op {
+            NodeOp::SetLimits(_) => self.limited = true,
+            NodeOp::SetMembers(members) => {
+                self.node[node.index()].members = others(members, node.0);
+                self.faults.touch_host(node.0, self.now.at);
+                self.last_change = self.now.at;
+            }
+            NodeOp::Rebalance { .. } => {}
+        }
+    }
+
+    fn pauses(&mut self, action: &Action, begins: bool) {
+        let What::Fault {
+            fault: crate::scenario::model::Fault::Pause(hosts),
+            ..
+        } = &action.what
+        else {
+            return;
+        };
+        let now = self.now.at;
+        for host in hosts.iter().filter(|host| host.0 < self.nodes) {
+            let node = &mut self.node[host.index()];
+            if begins {
+                node.paused_since.get_or_insert(now);
+            } else if let Some(since) = node.paused_since.take() {
+                node.paused = node.paused + now.since(since);
+            }
+        }
+    }
+}
+
+/// The bit of a node in a set of holders. Nodes beyond the sixty-fourth share the last one.
+pub const fn bit(node: u32) -> u64 {
+    1 << if node < 63 { node } else { 63 }
+}
+
+fn others(members: &[HostId], own: u32) -> Vec<u32> {
+    members
+        .iter()
+        .map(|member| member.0)
+        .filter(|member| *member != own)
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! S2: after a node applied a DELETE of a record nothing brings that record back there.
+
+use std::collections::BTreeSet;
+
+use distro_core::event::Event;
+use distro_core::io::RemoveCause;
+
+use crate::check::found::Found;
+use crate::check::kind::{Interest, Kind};
+use crate::check::{Check, Context, Property};
+use crate::observe::{Observation, Seen};
+
+/// Judge of S2.
+#[derive(Debug, Default)]
+pub(crate) struct Resurrection {
+    /// (node, client) of every deletion in the node's present life.
+    deleted: BTreeSet<(u32, u32)>,
+}
+
+impl Check for Resurrection {
+    fn interest(&self) -> Interest {
+        Interest::of(&[Kind::Changed, Kind::Removed, Kind::Process])
+    }
+
+    fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, found: &mut Found) {
+        let (node, facts) = (seen.host.0, cx.facts);
+        match seen.what {
+            Seen::Started | Seen::Stopped { .. } => {
+                self.deleted.retain(|(whose, _)| *whose != node);
+            }
+            Seen::Node(Event::ClientDisconnect {
+                removed,
+                native: false,
+                ..
+            }) if removed.cause == RemoveCause::Deleted => {
+                self.deleted
+                    .extend(facts.client.map(|client| (node, client)));
+            }
+            Seen::Node(Event::ClientChanged {
+                created: true,
+                native: false,
+                cause,
+                ..
+            }) => {
+                let Some(client) = facts.client else { return };
+                if !self.deleted.contains(&(node, client)) {
+                    return found.held(Property::S2);
+                }
+                found.broken(Property::S2, facts.now, || {
+                    format!(
+                        "{} had deleted {} on its owner's word; a late message ({cause:?}) brought \
+                         it back",
+                        facts.name(node),
+                        facts.client_name(client)
+                    )
+                });
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! S13: tables are bounded by what lives or is leased, and back at nothing when every client has
+//! been gone for a lease and a cleaning.
+
+use distro_core::view::Sizes;
+
+use crate::check::found::Found;
+use crate::check::kind::Interest;
+use crate::check::{Check, Context, Property};
+use crate::observe::Observation;
+use crate::scenario::model::HostId;
+
+/// Judge of S13.
+#[derive(Debug)]
+pub(crate) struct Bounded;
+
+/// What a node's tables may hold at most.
+#[derive(Debug, Clone, Copy, Default)]
+struct Allowed {
+    connections: u64,
+    natives: u64,
+    records: u64,
+    entries: u64,
+    /// Ids that were ever given: each can be remembered as deleted once.
+    ids: u64,
+}
+
+impl Check for Bounded {
+    fn interest(&self) -> Interest {
+        Interest::default()
+    }
+
+    fn see(&mut self, _cx: &Context<'_>, _seen: &Observation<'_>, _found: &mut Found) {}
+
+    fn scan(&mut self, node: u32, cx: &Context<'_>, found: &mut Found) {
+        let facts = cx.facts;
+        let range =
+            (node, distro_core::ids::ConnId(0))..=(node, distro_core::ids::ConnId(u64::MAX));
+        let conns = || facts.conns.range(range.clone());
+        let records = &facts.node[node as usize].mirror.records;
+        let allowed = Allowed {
+            connections: conns().count() as u64,
+            natives: conns()
+                .filter(|(_, conn)| !facts.is_node(conn.peer))
+                .count() as u64,
+            records: records.len() as u64,
+            entries: records
+                .values()
+                .map(|record| record.data.services.len() as u64)
+                .sum(),
+            ids: facts.clients.len() as u64,
+        };
+        self.judge(node, cx, found, |sizes| over(sizes, allowed));
+    }
+
+    fn finish(&mut self, cx: &Context<'_>, found: &mut Found) {
+        let facts = cx.facts;
+        let clients = &facts.processes[facts.nodes as usize..];
+        let gone = |after| {
+            clients
+                .iter()
+                .all(|client| !client.alive && client.stopped.at + after < facts.now.at)
+        };
+        if !gone(facts.bounds.baseline()) {
+            return;
+        }
+        let calm = facts.cluster_calm();
+        if calm.is_none_or(|calm| calm.severe + facts.bounds.baseline() >= facts.now.at) {
+            return;
+        }
+        let forgotten = gone(facts.bounds.tombstone() + facts.bounds.baseline());
+        for node in (0..facts.nodes).filter(|node| facts.serves(*node)) {
+            self.judge(node, cx, found, |sizes| left(sizes, forgotten));
+        }
+    }
+}
+
+impl Bounded {
+    fn judge(
+        &self,
+        node: u32,
+        cx: &Context<'_>,
+        found: &mut Found,
+        wrong: impl Fn(&Sizes) -> Option<String>,
+    ) {
+        let mut sizes = None;
+        cx.tables
+            .with_node(HostId(node), &mut |machine| sizes = Some(machine.sizes()));
+        let Some(sizes) = sizes else { return };
+        match wrong(&sizes) {
+            None => found.held(Property::S13),
+            Some(text) => found.broken(Property::S13, cx.facts.now, || {
+                format!("{} {text}", cx.facts.name(node))
+            }),
+        }
+    }
+}
+
+/// What is more than can live or be leased.
+fn over(sizes: &Sizes, allowed: Allowed) -> Option<String> {
+    [
+        ("connections", sizes.connections, allowed.connections),
+        ("native clients", sizes.native_clients, allowed.natives),
+        (
+            "clients",
+            sizes.native_clients + sizes.synced_clients,
+            allowed.records + allowed.natives,
+        ),
+        ("publishers", sizes.publishers, allowed.entries),
+        ("tombstones", sizes.tombstones, allowed.ids),
+    ]
+    .into_iter()
+    .find(|(_, has, may)| has > may)
+    .map(|(name, has, may)| format!("holds {has} {name}, with reason for {may} at most"))
+}
+
+/// What is left although every client has long gone.
+fn left(sizes: &Sizes, forgotten: bool) -> Option<String> {
+    [
+        ("native clients", sizes.native_clients),
+        ("synced clients", sizes.synced_clients),
+        ("instances", sizes.instances),
+        ("services", sizes.services),
+        ("publishers", sizes.publishers),
+        ("subscribers", sizes.subscribers),
+        ("pending syncs", sizes.syncs_pending),
+        ("pending pushes", sizes.pushes_pending),
+        ("tombstones", if forgotten { sizes.tombstones } else { 0 }),
+    ]
+    .into_iter()
+    .find(|(_, has)| *has > 0)
+    .map(|(name, has)| format!("still holds {has} {name} though every client has long gone"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_records_than_live_or_are_leased_are_too_many() {
+        let allowed = Allowed {
+            connections: 2,
+            natives: 1,
+            records: 1,
+            entries: 1,
+            ids: 1,
+        };
+        let fits = Sizes {
+            connections: 2,
+            native_clients: 1,
+            ..Sizes::default()
+        };
+        assert_eq!(over(&fits, allowed), None);
+        assert!(
+            over(
+                &Sizes {
+                    native_clients: 2,
+                    ..fits.clone()
+                },
+                allowed
+            )
+            .is_some()
+        );
+        assert!(
+            over(
+                &Sizes {
+                    synced_clients: 2,
+                    ..fits.clone()
+                },
+                allowed
+            )
+            .is_some()
+        );
+        assert!(
+            over(
+                &Sizes {
+                    connections: 3,
+                    ..fits
+                },
+                allowed
+            )
+            .is_some()
+        );
+    }
+
+    #[test]
+    fn nothing_may_be_left_when_all_have_gone() {
+        assert_eq!(left(&Sizes::default(), true), None);
+        assert!(
+            left(
+                &Sizes {
+                    services: 1,
+                    ..Sizes::default()
+                },
+                false
+            )
+            .is_some()
+        );
+        let tombstone = Sizes {
+            tombstones: 1,
+            ..Sizes::default()
+        };
+        assert_eq!(left(&tombstone, false), None);
+        assert!(left(&tombstone, true).is_some());
+    }
+}

@@ -1,0 +1,204 @@
+//! S16: verify messages per round are bounded by the clients that are verified, and an unchanged
+//! record is not sent again and again.
+
+use std::collections::BTreeMap;
+
+use distro_core::event::Event;
+use distro_core::ids::Revision;
+use distro_core::message::Request;
+use distro_core::message::distro::DistroDataRequest;
+use distro_core::time::Mono;
+
+use crate::check::found::Found;
+use crate::check::kind::{Interest, Kind};
+use crate::check::{Check, Context, Property};
+use crate::observe::{Observation, Seen};
+
+/// Messages that a verify round between our own nodes may take: the whole, the leaves, and once
+/// more after a connection came back.
+const ROUNDS_MAX: u64 = 4;
+/// Sends of one revision to one target within one verify interval: the first, a retry, and the
+/// resend that a verify asked for in between.
+const SENDS_MAX: u32 = 3;
+/// Resends of a revision that its target has acknowledged.
+const AFTER_ACK_MAX: u32 = 2;
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    from: Mono,
+    sent: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sends {
+    revision: Revision,
+    from: Mono,
+    sent: u32,
+    acknowledged: bool,
+    after: u32,
+}
+
+/// Judge of S16.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Verifies by (node, target).
+    verifies: BTreeMap<(u32, u32), Window>,
+    /// Sends of records by (node, client, target).
+    sends: BTreeMap<(u32, u32, u32), Sends>,
+}
+
+impl Check for Work {
+    fn interest(&self) -> Interest {
+        Interest::of(&[
+            Kind::VerifySent,
+            Kind::SyncSent,
+            Kind::SyncSettled,
+            Kind::Process,
+            Kind::Removed,
+        ])
+    }
+
+    fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, found: &mut Found) {
+        let host = seen.host.0;
+        match seen.what {
+            Seen::RequestSent {
+                peer,
+                request: Request::DistroData(data),
+                ..
+            } => match data {
+                DistroDataRequest::Change(data) | DistroDataRequest::Add(data) => {
+                    let Some(client) = cx.facts.client_of(&data.client) else {
+                        return;
+                    };
+                    self.resend(host, (client, data.revision), peer.0, cx, found);
+                }
+                DistroDataRequest::Verify(..) | DistroDataRequest::Digest(_) => {
+                    self.verify(host, peer.0, cx, found);
+                }
+                DistroDataRequest::Delete(..)
+                | DistroDataRequest::Snapshot
+                | DistroDataRequest::SnapshotChunk(_)
+                | DistroDataRequest::Query(_) => {}
+            },
+            Seen::Node(Event::Synced {
+                revision: Some(revision),
+                target,
+                ..
+            }) => {
+                let (Some(client), Some(target)) = (cx.facts.client, cx.facts.node_of(target))
+                else {
+                    return;
+                };
+                if let Some(sends) = self.sends.get_mut(&(host, client, target))
+                    && sends.revision == *revision
+                {
+                    sends.acknowledged = true;
+                }
+            }
+            Seen::Node(Event::ClientDisconnect { .. }) => {
+                // What a target has dropped must be sent to it again.
+                let Some(client) = cx.facts.client else {
+                    return;
+                };
+                let owner = cx.facts.clients[client as usize].owner;
+                self.sends.remove(&(owner, client, host));
+            }
+            Seen::Started | Seen::Stopped { .. } => {
+                self.verifies
+                    .retain(|(node, target), _| *node != host && *target != host);
+                self.sends
+                    .retain(|(node, _, target), _| *node != host && *target != host);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Work {
+    fn verify(&mut self, node: u32, target: u32, cx: &Context<'_>, found: &mut Found) {
+        let facts = cx.facts;
+        let now = facts.now.at;
+        let interval = facts.bounds.verify_interval_min();
+        let length = distro_core::time::Period(interval.0 / 10 * 9);
+        let window = self
+            .verifies
+            .entry((node, target))
+            .or_insert(Window { from: now, sent: 0 });
+        if now >= window.from + length {
+            *window = Window { from: now, sent: 0 };
+        }
+        window.sent += 1;
+        if window.sent <= ROUNDS_MAX {
+            return found.held(Property::S16);
+        }
+        let sent = window.sent;
+        // Only now is it worth while to count.
+        let records = facts.node[node as usize].mirror.records.values();
+        let natives = records.filter(|record| record.native).count() as u64;
+        let conns = facts.conns.range((node, distro_core::ids::ConnId(0))..);
+        let connected = conns.take_while(|((whose, _), _)| *whose == node);
+        let clients = connected.filter(|(_, conn)| conn.client.is_some()).count() as u64;
+        let allowed = natives.max(clients) + ROUNDS_MAX;
+        if sent <= allowed {
+            return found.held(Property::S16);
+        }
+        found.broken(Property::S16, facts.now, || {
+            format!(
+                "{} sent {} {sent} verifies within one interval, with {} clients to verify",
+                facts.name(node),
+                facts.name(target),
+                allowed - ROUNDS_MAX
+            )
+        });
+    }
+
+    fn resend(
+        &mut self,
+        node: u32,
+        (client, revision): (u32, Revision),
+        target: u32,
+        cx: &Context<'_>,
+        found: &mut Found,
+    ) {
+        let facts = cx.facts;
+        let now = facts.now.at;
+        let fresh = Sends {
+            revision,
+            from: now,
+            sent: 0,
+            acknowledged: false,
+            after: 0,
+        };
+        let sends = self.sends.entry((node, client, target)).or_insert(fresh);
+        if sends.revision != revision {
+            *sends = fresh;
+        }
+        if now >= sends.from + facts.bounds.verify_interval_min() {
+            sends.from = now;
+            sends.sent = 0;
+        }
+        sends.sent += 1;
+        if sends.acknowledged {
+            sends.after += 1;
+        }
+        let (sent, after) = (sends.sent, sends.after);
+        if sent <= SENDS_MAX && after <= AFTER_ACK_MAX {
+            return found.held(Property::S16);
+        }
+        found.broken(Property::S16, facts.now, || {
+            let record = facts.client_name(client);
+            let (node, target) = (facts.name(node), facts.name(target));
+            if after > AFTER_ACK_MAX {
+                format!(
+                    "{node} sent {target} revision {revision} of {record} {after} times after it \
+                     was acknowledged"
+                )
+            } else {
+                format!(
+                    "{node} sent {target} revision {revision} of {record} {sent} times within one \
+                     verify interval"
+                )
+            }
+        });
+    }
+}

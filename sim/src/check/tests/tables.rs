@@ -1,0 +1,137 @@
+//! S5 and L1 on plain tables, S15 on verdicts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use distro_core::io::RemoveCause;
+
+use super::*;
+use crate::check::l01_convergence::{Picture, Row, differs as tables_differ};
+use crate::check::s05_index::{IndexEntry, differs as index_differs};
+use crate::check::wall;
+
+fn ids(all: &[&str]) -> BTreeSet<ClientId> {
+    all.iter().map(|id| ClientId::new(id)).collect()
+}
+
+fn index_of(publishers: &[&str], subscribers: &[&str]) -> Option<String> {
+    let data = record(&ClientId::new("c"), 1, instance(0));
+    let (publishers, subscribers, key) = (ids(publishers), ids(subscribers), service());
+    let entry = IndexEntry {
+        key: &key,
+        publishers: &publishers,
+        subscribers: &subscribers,
+    };
+    index_differs(&[(&*data, true)], &[entry])
+}
+
+#[test]
+fn an_index_that_is_not_the_tables_projection_breaks_s5() {
+    assert_eq!(index_of(&["c"], &["c"]), None);
+    assert!(index_of(&[], &[]).is_some(), "a missing publisher");
+    assert!(
+        index_of(&["c", "d"], &[]).is_some(),
+        "a publisher without a record"
+    );
+    assert!(
+        index_of(&["c"], &["d"]).is_some(),
+        "a subscriber without a connection"
+    );
+    let data = record(&ClientId::new("c"), 1, instance(0));
+    assert!(
+        index_differs(&[(&*data, true)], &[]).is_some(),
+        "a missing service"
+    );
+}
+
+fn picture(revision: u64, index: u32, vouched: bool) -> Picture {
+    let id = ClientId::new("c");
+    let data = record(&id, revision, instance(index));
+    let mut picture = Picture::default();
+    let row = Row {
+        data,
+        owner: node_id(0),
+        vouched,
+    };
+    picture.rows.insert(id, row);
+    picture
+        .lists
+        .insert(service(), vec![Arc::new(instance(index))]);
+    picture
+}
+
+#[test]
+fn tables_of_equal_size_and_other_content_break_l1() {
+    let differ = |a: &Picture, b: &Picture| tables_differ(("n1", a), ("n2", b)).is_some();
+    let base = picture(1, 0, true);
+    assert!(!differ(&base, &picture(1, 0, true)));
+    assert!(differ(&base, &picture(2, 0, true)), "revision");
+    assert!(differ(&base, &picture(1, 5, true)), "content");
+    assert!(differ(&base, &Picture::default()), "existence");
+    let mut owner = base.clone();
+    owner
+        .rows
+        .values_mut()
+        .for_each(|row| row.owner = node_id(1));
+    assert!(differ(&base, &owner), "owner");
+    let mut lists = base.clone();
+    lists.lists.clear();
+    assert!(differ(&base, &lists), "list");
+}
+
+#[test]
+fn what_nobody_vouches_for_may_end_at_different_times() {
+    let orphan = picture(1, 0, false);
+    assert_eq!(
+        tables_differ(("n1", &orphan), ("n2", &Picture::default())),
+        None
+    );
+}
+
+/// A history of one client under an id that holds a wall stamp.
+fn history(id: &str, revision: u64) -> Verdict {
+    let mut run = cluster(2, 1);
+    let id = run.connect(0, 0, id);
+    run.sync(0, 1, &record(&id, revision, instance(3)), true);
+    run.remove(0, 0, &id, RemoveCause::Disconnected);
+    run.remove(1, 0, &id, RemoveCause::Deleted);
+    run.verdict(2)
+}
+
+#[test]
+fn a_history_does_not_depend_on_ids_with_wall_stamps() {
+    let mut run = history("1700000000000_10.1.0.1", 2);
+    wall::compare(&mut run, &history("1700000200000_10.1.0.1", 2));
+    assert!(!codes(&run).contains(&"S15"));
+    assert_eq!(judged(&run, "S15"), 1);
+}
+
+#[test]
+fn another_history_under_another_wall_clock_breaks_s15() {
+    let mut run = history("c", 2);
+    wall::compare(&mut run, &history("c", 3));
+    assert!(codes(&run).contains(&"S15"));
+}
+
+#[test]
+fn a_twin_has_all_but_the_wall_jumps() {
+    let mut scenario = scenario(2, 1);
+    assert_eq!(wall::twin(&scenario), None);
+    let jump = Fault::WallJump {
+        hosts: vec![HostId(0)],
+        by_millis: 1,
+    };
+    for fault in [jump, Fault::Kill(vec![HostId(0)])] {
+        let what = What::Fault {
+            fault,
+            lasts: Period::ZERO,
+        };
+        scenario.timeline.push(Action {
+            at: Period::ZERO,
+            what,
+            line: 1,
+        });
+    }
+    let twin = wall::twin(&scenario).unwrap();
+    assert_eq!(twin.timeline, scenario.timeline[1..]);
+}

@@ -1,0 +1,261 @@
+//! The checks' common frame: what they see and what they say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use distro_core::message::naming::ServiceInfo;
+use distro_core::message::{Request, ResponseBody};
+use distro_core::node::Node;
+use distro_core::sdk::Sdk;
+use distro_core::time::{Mono, Period};
+
+use crate::check::facts::Facts;
+use crate::check::found::{Found, Moment};
+use crate::check::kind::{KINDS, Kind};
+use crate::check::mirror::{Place, PlaceSet};
+use crate::check::wall::History;
+use crate::check::{self, Check, Context, Listing};
+use crate::observe::{Observation, Seen};
+use crate::scenario::model::{HostId, Scenario};
+
+/// How often overdue duties are looked for. A duty's deadline is exact whatever this is; only the
+/// trace entry at which a miss is noticed depends on it.
+const TICK: Period = Period::from_millis(250);
+/// How often a node whose tables keep changing is scanned.
+const SCAN: Period = Period::from_secs(5);
+
+/// The machines of a run, to look at.
+pub trait Tables {
+    /// Looks at a node; does nothing when its process is not running.
+    fn with_node(&self, host: HostId, look: &mut dyn FnMut(&Node));
+    /// Looks at a client; does nothing when its process is not running.
+    fn with_sdk(&self, host: HostId, look: &mut dyn FnMut(&Sdk));
+}
+
+/// One broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The property, such as `S4`.
+    pub check: &'static str,
+    /// What happened, in one sentence that names hosts and records.
+    pub text: String,
+    /// The first moment at which it was broken.
+    pub at: Mono,
+    /// Number of the trace entry at that moment.
+    pub entry: u64,
+    /// The bound that was promised, for properties that have one.
+    pub bound: Option<Period>,
+    /// What was measured against it.
+    pub measured: Option<Period>,
+}
+
+/// What became of one check in one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckResult {
+    /// The property, such as `L2`.
+    pub check: &'static str,
+    /// Its name in words, such as `change visible on peer`.
+    pub name: &'static str,
+    /// How often it was judged. Zero: this run gave no occasion.
+    pub judged: u64,
+    /// The largest measured time, for properties with a bound.
+    pub worst: Option<Period>,
+    /// The bound at that time.
+    pub bound: Option<Period>,
+    /// How often it was broken.
+    pub broken: u64,
+}
+
+/// What all checks say of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// The first violation of each property, in time order.
+    pub violations: Vec<Violation>,
+    /// Every check, in the order S1..S17, L1..L12.
+    pub checks: Vec<CheckResult>,
+    /// How often each rare path was reached.
+    pub marks: BTreeMap<&'static str, u64>,
+    /// The history of all tables as one number; see [`check::wall`].
+    pub history_hash: u64,
+}
+
+/// All checks over one run.
+#[derive(Debug)]
+pub struct Judge {
+    facts: Facts,
+    found: Found,
+    checks: Vec<Box<dyn Check>>,
+    /// Which checks asked for each kind, by index into `checks`.
+    interested: [Vec<u8>; KINDS],
+    history: History,
+    places: Vec<Place>,
+    next_tick: Mono,
+    next_scan: Mono,
+}
+
+impl Judge {
+    /// The checks for a scenario that runs as it stands.
+    pub fn new(scenario: &Scenario) -> Judge {
+        let checks = check::all(scenario);
+        let interested = core::array::from_fn(|kind| {
+            (0..)
+                .zip(&checks)
+                .filter(|(_, check)| check.interest().has(kind))
+                .map(|(index, _)| index)
+                .collect()
+        });
+        Judge {
+            facts: Facts::new(scenario),
+            found: Found::default(),
+            checks,
+            interested,
+            history: History::default(),
+            places: Vec::new(),
+            next_tick: Mono(0) + TICK,
+            next_scan: Mono(0) + SCAN,
+        }
+    }
+
+    /// Looks at one observation, after the machines took it. `entry` is its trace number.
+    pub fn see(&mut self, entry: u64, seen: &Observation<'_>, tables: &dyn Tables) {
+        if seen.at >= self.next_tick {
+            self.tick(Moment { at: seen.at, entry }, tables);
+        }
+        let kind = Kind::of(&seen.what);
+        self.facts.see(kind, entry, seen);
+        if matches!(kind, Kind::Changed | Kind::Removed) {
+            self.history.see(&self.facts, seen);
+        }
+        if self.interested[kind as usize].is_empty() {
+            return;
+        }
+        let interested = &self.interested[kind as usize];
+        let Some(info) = listed(kind, &seen.what) else {
+            let cx = Context {
+                facts: &self.facts,
+                tables,
+                listing: None,
+            };
+            return dispatch(&mut self.checks, interested, &cx, seen, &mut self.found);
+        };
+        let set = take_apart(info, &mut self.places);
+        let service = self.facts.services.number(&info.service);
+        let whole = info.clusters.is_empty();
+        let listing = Listing {
+            info,
+            service,
+            places: &self.places,
+            set,
+            whole,
+        };
+        let cx = Context {
+            facts: &self.facts,
+            tables,
+            listing: Some(&listing),
+        };
+        dispatch(&mut self.checks, interested, &cx, seen, &mut self.found);
+    }
+
+    /// The run is over at this moment.
+    pub fn finish(mut self, at: Mono, tables: &dyn Tables) -> Verdict {
+        let entry = self.facts.now.entry;
+        self.tick(Moment { at, entry }, tables);
+        self.scan(tables);
+        let cx = Context {
+            facts: &self.facts,
+            tables,
+            listing: None,
+        };
+        for check in &mut self.checks {
+            check.finish(&cx, &mut self.found);
+        }
+        let (violations, checks, marks) = self.found.into_parts();
+        Verdict {
+            violations,
+            checks,
+            marks,
+            history_hash: self.history.hash(),
+        }
+    }
+
+    /// Judges what is overdue, by what was known before the observation that shows the time.
+    fn tick(&mut self, now: Moment, tables: &dyn Tables) {
+        self.next_tick = now.at + TICK;
+        self.facts.now = now;
+        let cx = Context {
+            facts: &self.facts,
+            tables,
+            listing: None,
+        };
+        for check in &mut self.checks {
+            check.tick(&cx, &mut self.found);
+        }
+        if now.at >= self.next_scan {
+            self.scan(tables);
+        }
+    }
+
+    fn scan(&mut self, tables: &dyn Tables) {
+        self.next_scan = self.facts.now.at + SCAN;
+        for node in 0..self.facts.nodes {
+            if !core::mem::take(&mut self.facts.node[node as usize].changed) {
+                continue;
+            }
+            let cx = Context {
+                facts: &self.facts,
+                tables,
+                listing: None,
+            };
+            for check in &mut self.checks {
+                check.scan(node, &cx, &mut self.found);
+            }
+        }
+    }
+}
+
+/// The list that a node sends in an observation.
+fn listed<'a>(kind: Kind, seen: &Seen<'a>) -> Option<&'a Arc<ServiceInfo>> {
+    if !matches!(kind, Kind::PushSent | Kind::ListAnswered) {
+        return None;
+    }
+    if let Seen::RequestSent {
+        request: Request::NotifySubscriber(info),
+        ..
+    } = seen
+    {
+        return Some(info);
+    }
+    let Seen::ResponseSent { response, .. } = seen else {
+        return None;
+    };
+    let (ResponseBody::SubscribeService(info) | ResponseBody::QueryService(info)) = &response.body
+    else {
+        return None;
+    };
+    info.as_ref()
+}
+
+/// The places in a list, in order, each once.
+fn take_apart(info: &ServiceInfo, places: &mut Vec<Place>) -> PlaceSet {
+    places.clear();
+    places.extend(info.hosts.iter().map(|instance| Place::of(instance)));
+    places.sort_unstable();
+    places.dedup();
+    let mut set = PlaceSet::default();
+    for place in places {
+        set.add(*place);
+    }
+    set
+}
+
+fn dispatch(
+    checks: &mut [Box<dyn Check>],
+    interested: &[u8],
+    cx: &Context<'_>,
+    seen: &Observation<'_>,
+    found: &mut Found,
+) {
+    for index in interested {
+        checks[*index as usize].see(cx, seen, found);
+    }
+}
