@@ -215,12 +215,13 @@ impl Node {
     fn run_deadline(&self) -> Option<Mono> {
         let run = self.run();
         let aged = self.aged();
-        // What is aged on another clock than the running one is looked at every tick.
+        // What is aged on another clock than the running one is looked at every tick at least.
         let aging = self.syncs.next_deadline(aged).map(|due| {
-            if self.ages_on_wall() {
-                run + self.config.timing.delay_tick
+            let wait = due.since(aged);
+            run + if self.ages_on_wall() {
+                wait.min(self.config.timing.delay_tick)
             } else {
-                due
+                wait
             }
         });
         [
