@@ -91,6 +91,8 @@ pub struct Judge {
     places: Vec<Place>,
     next_tick: Mono,
     next_scan: Mono,
+    /// By node: it is to be scanned even when nothing changes.
+    scan_again: Vec<bool>,
 }
 
 impl Judge {
@@ -113,13 +115,14 @@ impl Judge {
             places: Vec::new(),
             next_tick: Mono(0) + TICK,
             next_scan: Mono(0) + SCAN,
+            scan_again: vec![false; scenario.nodes.len()],
         }
     }
 
     /// Looks at one observation, after the machines took it. `entry` is its trace number.
     pub fn see(&mut self, entry: u64, seen: &Observation<'_>, tables: &dyn Tables) {
         if seen.at >= self.next_tick {
-            self.tick(Moment { at: seen.at, entry }, tables);
+            self.tick(Moment { at: seen.at, entry }, tables, false);
         }
         let kind = Kind::of(&seen.what);
         self.facts.see(kind, entry, seen);
@@ -135,6 +138,7 @@ impl Judge {
                 facts: &self.facts,
                 tables,
                 listing: None,
+                over: false,
             };
             return dispatch(&mut self.checks, interested, &cx, seen, &mut self.found);
         };
@@ -152,6 +156,7 @@ impl Judge {
             facts: &self.facts,
             tables,
             listing: Some(&listing),
+            over: false,
         };
         dispatch(&mut self.checks, interested, &cx, seen, &mut self.found);
     }
@@ -159,14 +164,17 @@ impl Judge {
     /// The run is over at this moment.
     pub fn finish(mut self, at: Mono, tables: &dyn Tables) -> Verdict {
         let entry = self.facts.now.entry;
-        self.tick(Moment { at, entry }, tables);
-        self.scan(tables);
+        self.tick(Moment { at, entry }, tables, true);
         let cx = Context {
             facts: &self.facts,
             tables,
             listing: None,
+            over: true,
         };
         for check in &mut self.checks {
+            for node in 0..self.facts.nodes {
+                check.scan(node, true, &cx, &mut self.found);
+            }
             check.finish(&cx, &mut self.found);
         }
         let (violations, checks, marks) = self.found.into_parts();
@@ -179,35 +187,42 @@ impl Judge {
     }
 
     /// Judges what is overdue, by what was known before the observation that shows the time.
-    fn tick(&mut self, now: Moment, tables: &dyn Tables) {
+    fn tick(&mut self, now: Moment, tables: &dyn Tables, over: bool) {
         self.next_tick = now.at + TICK;
         self.facts.now = now;
         let cx = Context {
             facts: &self.facts,
             tables,
             listing: None,
+            over,
         };
         for check in &mut self.checks {
             check.tick(&cx, &mut self.found);
         }
-        if now.at >= self.next_scan {
+        if now.at >= self.next_scan && !over {
             self.scan(tables);
         }
     }
 
+    /// Scans every node whose tables changed since the last scan, and once more when they did not
+    /// change after it.
     fn scan(&mut self, tables: &dyn Tables) {
         self.next_scan = self.facts.now.at + SCAN;
         for node in 0..self.facts.nodes {
-            if !core::mem::take(&mut self.facts.node[node as usize].changed) {
+            let changed = core::mem::take(&mut self.facts.node[node as usize].changed);
+            let again = core::mem::replace(&mut self.scan_again[node as usize], changed);
+            if !changed && !again {
                 continue;
             }
             let cx = Context {
                 facts: &self.facts,
                 tables,
                 listing: None,
+                over: false,
             };
             for check in &mut self.checks {
-                check.scan(node, &cx, &mut self.found);
+                let again = check.scan(node, !changed, &cx, &mut self.found);
+                self.scan_again[node as usize] |= again;
             }
         }
     }

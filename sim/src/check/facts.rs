@@ -139,6 +139,8 @@ pub struct Facts {
     pub client: Option<u32>,
     /// The last change at any owner.
     pub last_change: Mono,
+    /// The last change of any table of any node.
+    pub last_touched: Mono,
     /// Some connection limit is or was set.
     pub limited: bool,
     /// The last time that any node probed a connection.
@@ -181,6 +183,7 @@ impl Facts {
             now: Moment::default(),
             client: None,
             last_change: Mono(0),
+            last_touched: Mono(0),
             limited: scenario.limits != distro_core::config::ConnectionLimits::default(),
             detecting: vec![Mono(0); nodes],
             names: names.collect(),
@@ -331,6 +334,9 @@ impl Facts {
     pub fn see(&mut self, kind: Kind, entry: u64, seen: &Observation<'_>) {
         self.now = Moment { at: seen.at, entry };
         self.client = None;
+        if matches!(kind, Kind::Changed | Kind::Removed | Kind::ServiceChanged) {
+            self.last_touched = seen.at;
+        }
         self.faults.see(seen);
         let host = seen.host.0;
         match kind {

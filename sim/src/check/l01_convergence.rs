@@ -34,7 +34,10 @@ pub(crate) struct Picture {
 /// Judge of L1.
 #[derive(Debug, Default)]
 pub(crate) struct Convergence {
+    /// The present quiet stretch was judged.
     judged: bool,
+    /// The first look in this stretch found a difference.
+    doubted: bool,
 }
 
 impl Check for Convergence {
@@ -50,6 +53,7 @@ impl Check for Convergence {
 
     fn see(&mut self, _cx: &Context<'_>, _seen: &Observation<'_>, _found: &mut Found) {
         self.judged = false;
+        self.doubted = false;
     }
 
     fn tick(&mut self, cx: &Context<'_>, found: &mut Found) {
@@ -68,6 +72,10 @@ impl Check for Convergence {
         let Some(difference) = compare(cx) else {
             return;
         };
+        if difference.is_some() && !cx.over && !core::mem::replace(&mut self.doubted, true) {
+            self.judged = false;
+            return;
+        }
         let since = facts.last_change.max(calm.severe).max(calm.mild);
         let (bound, measured) = (due.since(since), facts.now.at.since(since));
         match difference {

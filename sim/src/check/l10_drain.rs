@@ -12,7 +12,10 @@ use crate::scenario::model::HostId;
 /// Judge of L10.
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
+    /// The present quiet stretch was judged.
     judged: bool,
+    /// The first look in this stretch found something waiting.
+    doubted: bool,
 }
 
 impl Check for Drain {
@@ -28,6 +31,7 @@ impl Check for Drain {
 
     fn see(&mut self, _cx: &Context<'_>, _seen: &Observation<'_>, _found: &mut Found) {
         self.judged = false;
+        self.doubted = false;
     }
 
     fn tick(&mut self, cx: &Context<'_>, found: &mut Found) {
@@ -40,27 +44,26 @@ impl Check for Drain {
         };
         let since = facts.last_change.max(calm.severe).max(calm.mild);
         let bound = facts.bounds.drained();
-        if facts.now.at <= since + bound {
+        // What a node does by itself later, such as an expiry, has its own short while.
+        let own = facts.last_touched + facts.bounds.repair();
+        if facts.now.at <= own.max(since + bound) {
             return;
         }
         self.judged = true;
-        for node in (0..facts.nodes).filter(|node| facts.serves(*node)) {
-            let mut left = None;
-            let mut looked = false;
-            cx.tables.with_node(HostId(node), &mut |machine| {
-                looked = true;
-                let members = machine
-                    .members()
-                    .map(|member| (member.state == NodeState::Up, member.pending));
-                left = undrained(&machine.sizes(), members);
-            });
-            if !looked {
-                continue;
-            }
-            let when = Moment {
-                at: since + bound,
-                entry: facts.now.entry,
-            };
+        let looks: Vec<(u32, Option<String>)> = (0..facts.nodes)
+            .filter(|node| facts.serves(*node))
+            .filter_map(|node| Some((node, waiting(node, cx)?)))
+            .collect();
+        let some = looks.iter().any(|(_, left)| left.is_some());
+        if some && !cx.over && !core::mem::replace(&mut self.doubted, true) {
+            self.judged = false;
+            return;
+        }
+        let when = Moment {
+            at: since + bound,
+            entry: facts.now.entry,
+        };
+        for (node, left) in looks {
             match left {
                 None => found.held(Property::L10),
                 Some(text) => {
@@ -76,6 +79,18 @@ impl Check for Drain {
     fn finish(&mut self, cx: &Context<'_>, found: &mut Found) {
         self.tick(cx, found);
     }
+}
+
+/// What waits still at a node; none when it cannot be asked.
+fn waiting(node: u32, cx: &Context<'_>) -> Option<Option<String>> {
+    let mut left = None;
+    cx.tables.with_node(HostId(node), &mut |machine| {
+        let members = machine
+            .members()
+            .map(|member| (member.state == NodeState::Up, member.pending));
+        left = Some(undrained(&machine.sizes(), members));
+    });
+    left
 }
 
 /// What waits still. Syncs for a member that is not UP may wait for its return.

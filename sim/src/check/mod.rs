@@ -92,6 +92,10 @@ pub struct Context<'a> {
     pub facts: &'a Facts,
     /// The machines.
     pub tables: &'a dyn Tables,
+    /// The run is over: nothing is on its way from the machines to the facts. Before that, the
+    /// machines may be one step ahead of what was observed of them, so a difference between the
+    /// two counts only when it is seen twice in a row.
+    pub over: bool,
     /// The list in this observation, for pushes and answers with a list that a node sends.
     pub listing: Option<&'a Listing<'a>>,
 }
@@ -105,8 +109,11 @@ pub trait Check: core::fmt::Debug {
     /// Some time has passed: judges what is overdue. The facts are those before the observation
     /// that showed the time.
     fn tick(&mut self, _cx: &Context<'_>, _found: &mut Found) {}
-    /// A node's tables have changed since the last scan, or the run is over.
-    fn scan(&mut self, _node: u32, _cx: &Context<'_>, _found: &mut Found) {}
+    /// Looks over a node's tables. `settled`: they have not changed since the last scan. True asks
+    /// for another scan although nothing changes: something is wrong that may pass.
+    fn scan(&mut self, _node: u32, _settled: bool, _cx: &Context<'_>, _found: &mut Found) -> bool {
+        false
+    }
     /// The run is over.
     fn finish(&mut self, _cx: &Context<'_>, _found: &mut Found) {}
 }
@@ -119,13 +126,13 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Check>> {
         Box::new(s02_resurrection::Resurrection::default()),
         Box::new(s03_revision::RevisionDiscipline::default()),
         Box::new(s04_false_removal::FalseRemoval::default()),
-        Box::new(s05_index::Index),
+        Box::new(s05_index::Index::default()),
         Box::new(s06_read::Read),
         Box::new(s08_acknowledgement::Acknowledgement::default()),
         Box::new(s09_not_ready::NotReady),
         Box::new(s11_push_order::PushOrder::default()),
         Box::new(s12_identity::Identity::default()),
-        Box::new(s13_bounded::Bounded),
+        Box::new(s13_bounded::Bounded::default()),
         Box::new(s14_blast_radius::BlastRadius),
         Box::new(s16_work::Work::default()),
         Box::new(s17_head_of_line::HeadOfLine::default()),

@@ -15,8 +15,11 @@ use crate::observe::Observation;
 use crate::scenario::model::HostId;
 
 /// Judge of S5.
-#[derive(Debug)]
-pub(crate) struct Index;
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// Nodes whose table was not what their events told at the last look.
+    doubted: BTreeSet<u32>,
+}
 
 /// One service of an index.
 #[derive(Debug)]
@@ -33,8 +36,9 @@ impl Check for Index {
 
     fn see(&mut self, _cx: &Context<'_>, _seen: &Observation<'_>, _found: &mut Found) {}
 
-    fn scan(&mut self, node: u32, cx: &Context<'_>, found: &mut Found) {
+    fn scan(&mut self, node: u32, settled: bool, cx: &Context<'_>, found: &mut Found) -> bool {
         let mut difference = None;
+        let mut silent = None;
         let mut looked = false;
         cx.tables.with_node(HostId(node), &mut |machine| {
             looked = true;
@@ -50,18 +54,26 @@ impl Check for Index {
                     subscribers: view.subscribers,
                 })
                 .collect();
-            difference = differs(&clients, &services)
-                .or_else(|| untold(node, machine.clients().map(|view| view.data), cx));
+            difference = differs(&clients, &services);
+            if settled {
+                silent = untold(node, machine.clients().map(|view| view.data), cx);
+            }
         });
         if !looked {
-            return;
+            return false;
         }
-        match difference {
+        if silent.is_none() {
+            self.doubted.remove(&node);
+        } else if self.doubted.insert(node) && !cx.over {
+            return true;
+        }
+        match difference.or(silent) {
             None => found.held(Property::S5),
             Some(text) => found.broken(Property::S5, cx.facts.now, || {
                 format!("on {}: {text}", cx.facts.name(node))
             }),
         }
+        false
     }
 }
 

@@ -1,6 +1,8 @@
 //! S13: tables are bounded by what lives or is leased, and back at nothing when every client has
 //! been gone for a lease and a cleaning.
 
+use std::collections::BTreeSet;
+
 use distro_core::view::Sizes;
 
 use crate::check::found::Found;
@@ -10,8 +12,11 @@ use crate::observe::Observation;
 use crate::scenario::model::HostId;
 
 /// Judge of S13.
-#[derive(Debug)]
-pub(crate) struct Bounded;
+#[derive(Debug, Default)]
+pub(crate) struct Bounded {
+    /// Nodes that held too much at the last look.
+    doubted: BTreeSet<u32>,
+}
 
 /// What a node's tables may hold at most.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +36,10 @@ impl Check for Bounded {
 
     fn see(&mut self, _cx: &Context<'_>, _seen: &Observation<'_>, _found: &mut Found) {}
 
-    fn scan(&mut self, node: u32, cx: &Context<'_>, found: &mut Found) {
+    fn scan(&mut self, node: u32, settled: bool, cx: &Context<'_>, found: &mut Found) -> bool {
+        if !settled {
+            return false;
+        }
         let facts = cx.facts;
         let range =
             (node, distro_core::ids::ConnId(0))..=(node, distro_core::ids::ConnId(u64::MAX));
@@ -49,7 +57,17 @@ impl Check for Bounded {
                 .sum(),
             ids: facts.clients.len() as u64,
         };
-        self.judge(node, cx, found, |sizes| over(sizes, allowed));
+        let Some(sizes) = sizes(node, cx) else {
+            return false;
+        };
+        let wrong = over(&sizes, allowed);
+        if wrong.is_none() {
+            self.doubted.remove(&node);
+        } else if self.doubted.insert(node) && !cx.over {
+            return true;
+        }
+        tell(node, wrong, cx, found);
+        false
     }
 
     fn finish(&mut self, cx: &Context<'_>, found: &mut Found) {
@@ -69,29 +87,26 @@ impl Check for Bounded {
         }
         let forgotten = gone(facts.bounds.tombstone() + facts.bounds.baseline());
         for node in (0..facts.nodes).filter(|node| facts.serves(*node)) {
-            self.judge(node, cx, found, |sizes| left(sizes, forgotten));
+            if let Some(sizes) = sizes(node, cx) {
+                tell(node, left(&sizes, forgotten), cx, found);
+            }
         }
     }
 }
 
-impl Bounded {
-    fn judge(
-        &self,
-        node: u32,
-        cx: &Context<'_>,
-        found: &mut Found,
-        wrong: impl Fn(&Sizes) -> Option<String>,
-    ) {
-        let mut sizes = None;
-        cx.tables
-            .with_node(HostId(node), &mut |machine| sizes = Some(machine.sizes()));
-        let Some(sizes) = sizes else { return };
-        match wrong(&sizes) {
-            None => found.held(Property::S13),
-            Some(text) => found.broken(Property::S13, cx.facts.now, || {
-                format!("{} {text}", cx.facts.name(node))
-            }),
-        }
+fn sizes(node: u32, cx: &Context<'_>) -> Option<Sizes> {
+    let mut sizes = None;
+    cx.tables
+        .with_node(HostId(node), &mut |machine| sizes = Some(machine.sizes()));
+    sizes
+}
+
+fn tell(node: u32, wrong: Option<String>, cx: &Context<'_>, found: &mut Found) {
+    match wrong {
+        None => found.held(Property::S13),
+        Some(text) => found.broken(Property::S13, cx.facts.now, || {
+            format!("{} {text}", cx.facts.name(node))
+        }),
     }
 }
 

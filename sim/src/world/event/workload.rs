@@ -65,6 +65,33 @@ impl Application {
         let place = usize::try_from(self.rng.below(self.publishes.len() as u64)).ok()?;
         let withdraw = self.rng.below(WITHDRAW_ONE_IN) == 0 && !self.withdrawn[place];
         self.withdrawn[place] = withdraw;
+        if withdraw {
+            match &self.start[self.publishes[place]] {
+                ClientOp::Register(key, _) | ClientOp::Batch(key, _) => {
+                    return Some(ClientOp::Deregister(key.clone()));
+                }
+                ClientOp::Deregister(_)
+                | ClientOp::Subscribe(_)
+                | ClientOp::Unsubscribe(_)
+                | ClientOp::Query(_) => return None,
+            }
+        }
+        self.publish(place)
+    }
+
+    /// Brings back everything that is withdrawn.
+    fn bring_back(&mut self) -> Vec<ClientOp> {
+        let places = (0..self.withdrawn.len()).filter(|place| self.withdrawn[*place]);
+        let places: Vec<usize> = places.collect();
+        self.withdrawn.fill(false);
+        places
+            .into_iter()
+            .filter_map(|place| self.publish(place))
+            .collect()
+    }
+
+    /// Publishes one entry with a new stamp.
+    fn publish(&mut self, place: usize) -> Option<ClientOp> {
         self.changes += 1;
         let version = self.changes;
         let stamped = |mut instance: Instance| {
@@ -74,9 +101,6 @@ impl Application {
             instance
         };
         match self.start[self.publishes[place]].clone() {
-            ClientOp::Register(key, _) | ClientOp::Batch(key, _) if withdraw => {
-                Some(ClientOp::Deregister(key))
-            }
             ClientOp::Register(key, one) => Some(ClientOp::Register(key, stamped(one))),
             ClientOp::Batch(key, all) => {
                 Some(ClientOp::Batch(key, all.into_iter().map(stamped).collect()))
@@ -167,8 +191,14 @@ impl<M: Machine> World<'_, M> {
             .between(every.0 / 2, every.0.saturating_add(every.0 / 2))
             .max(1);
         let at = last.unwrap_or(from.0).saturating_add(gap);
+        let application = &self.workload.applications[index];
         if at <= until.0 {
             self.queue.push(at, Event::Churn(client));
+        } else if application.withdrawn.contains(&true) {
+            // Churn leaves nothing withdrawn behind it: what a scenario expects afterwards is
+            // what the file says that the client publishes.
+            self.queue
+                .push(until.0.max(self.now + 1), Event::Churn(client));
         }
     }
 
@@ -176,11 +206,19 @@ impl<M: Machine> World<'_, M> {
     pub(super) fn churn(&mut self, client: u32) {
         let index = client as usize;
         let host = nodes_of(self.scenario).saturating_add(client);
-        if self.hosts[host].process.is_some()
+        let churn = self.scenario.clients[index].churn.as_ref();
+        let over = churn.is_some_and(|churn| self.now >= churn.until.0);
+        if self.hosts[host].process.is_some() && over {
+            for op in self.workload.applications[index].bring_back() {
+                self.call(host, op);
+            }
+        } else if self.hosts[host].process.is_some()
             && let Some(op) = self.workload.applications[index].change()
         {
             self.call(host, op);
         }
-        self.plan_churn(client, Some(self.now));
+        if !over {
+            self.plan_churn(client, Some(self.now));
+        }
     }
 }
