@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use distro_core::profile::Profile;
 use distro_core::time::Period;
 
+use crate::check;
 use crate::judge::Verdict;
 use crate::scenario::model::{Fault, Scenario, What, WorldKind};
 use crate::world;
@@ -45,8 +46,22 @@ pub struct Outcome {
 /// The run itself failed: the trace file could not be written, or a bound of the testbed was hit.
 pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
     let scenario = effective(scenario, options.profile);
+    let mut outcome = run_world(&scenario, options)?;
+    // S15: the same life without its wall jumps has to have the same history.
+    if let Some(twin) = check::wall::twin(&scenario) {
+        let options = RunOptions {
+            trace: None,
+            ..*options
+        };
+        let twin = run_world(&twin, &options)?;
+        check::wall::compare(&mut outcome.verdict, &twin.verdict);
+    }
+    Ok(outcome)
+}
+
+fn run_world(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
     match options.world {
-        WorldKind::Event => world::event::run(&scenario, options),
+        WorldKind::Event => world::event::run(scenario, options),
         WorldKind::Turmoil => Err("this build has no world turmoil".into()),
     }
 }

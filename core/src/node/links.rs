@@ -265,12 +265,12 @@ impl Node {
     /// MembersChange: what waits for the member may go, or has to wait again.
     pub(super) fn member_changed(&mut self, member: &NodeId, out: &mut Vec<Output>) {
         let reachable = self.members.reachable_conn(member).is_some();
-        self.syncs.set_reachable(member, reachable);
+        let returned = self.syncs.set_reachable(member, reachable);
         if self.stage == Stage::Loading {
             self.advance_load(out);
         }
         // What was missed while the member was away is found now, not at the next round.
-        if reachable && self.stage == Stage::Ready && self.members.speaks_distro(member) {
+        if returned && self.stage == Stage::Ready && self.members.speaks_distro(member) {
             self.verify_member(member, out);
         }
     }

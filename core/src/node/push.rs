@@ -113,6 +113,12 @@ impl Node {
             let Some(entry) = self.services.get(&service) else {
                 continue;
             };
+            if entry.version == 0 && self.config.profile.speaks_distro() {
+                // Why: nobody has published it in this life. The subscriber has that in its answer;
+                // after a restart of the whole cluster, a push would tell everybody that a service
+                // is empty whose publishers are on their way back (incident 40).
+                continue;
+            }
             let targets: Vec<ClientId> = if task.to_all {
                 entry.subscribers.iter().cloned().collect()
             } else {

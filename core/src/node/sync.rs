@@ -161,10 +161,13 @@ impl Syncs {
         self.targets.remove(target);
     }
 
-    pub(crate) fn set_reachable(&mut self, target: &NodeId, reachable: bool) {
-        if let Some(target) = self.targets.get_mut(target) {
-            target.reachable = reachable;
-        }
+    /// Notes whether a target can be reached. True when it can and could not before.
+    pub(crate) fn set_reachable(&mut self, target: &NodeId, reachable: bool) -> bool {
+        let Some(target) = self.targets.get_mut(target) else {
+            return false;
+        };
+        let before = core::mem::replace(&mut target.reachable, reachable);
+        reachable && !before
     }
 
     /// True when something about the client waits for, or is under way to, the target.

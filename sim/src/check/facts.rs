@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use distro_core::event::Event;
 use distro_core::ids::{ClientId, ConnId, Incarnation, NodeId};
+use distro_core::message::Request;
 use distro_core::message::cluster::NodeState;
 use distro_core::message::distro::ClientSyncData;
 use distro_core::time::{Mono, Period};
@@ -334,7 +335,17 @@ impl Facts {
     pub fn see(&mut self, kind: Kind, entry: u64, seen: &Observation<'_>) {
         self.now = Moment { at: seen.at, entry };
         self.client = None;
-        if matches!(kind, Kind::Changed | Kind::Removed | Kind::ServiceChanged) {
+        // A client that connects is a record without content, which the peers get too; one that
+        // subscribes gets a push.
+        let quietly = matches!(
+            seen.what,
+            Seen::Node(Event::ClientConnected { .. })
+                | Seen::RequestReceived {
+                    request: Request::SubscribeService(_),
+                    ..
+                }
+        );
+        if quietly || matches!(kind, Kind::Changed | Kind::Removed | Kind::ServiceChanged) {
             self.last_touched = seen.at;
         }
         self.faults.see(seen);

@@ -170,9 +170,14 @@ pub(crate) fn differs((a, left): (&str, &Picture), (b, right): (&str, &Picture))
             whole = false;
             continue;
         };
-        if let Some(what) = rows_differ(ours, theirs) {
+        let Some(what) = rows_differ(ours, theirs) else {
+            continue;
+        };
+        if ours.vouched {
             return Some(format!("{a} and {b} differ in the {what} of {id}"));
         }
+        // The owner died before its last change was everywhere; nobody can bring it there now.
+        whole = false;
     }
     if !whole {
         return None;

@@ -36,9 +36,10 @@ impl Check for Visible {
     fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, found: &mut Found) {
         let (node, facts) = (seen.host.0, cx.facts);
         match seen.what {
-            Seen::Node(Event::ClientChanged { data, .. }) => {
+            Seen::Node(Event::ClientChanged { data, native, .. }) => {
                 let Some(client) = facts.client else { return };
-                if facts.clients[client as usize].owner == node {
+                // A later life of the owner vouches for nothing of an earlier one.
+                if facts.clients[client as usize].owner == node && *native {
                     self.changed(client, node, data.revision, data.services.is_empty(), cx);
                 } else {
                     self.arrived(client, node, data.revision, cx, found);

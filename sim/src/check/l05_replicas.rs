@@ -27,10 +27,11 @@ impl Check for Replicas {
     fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, found: &mut Found) {
         let (node, facts) = (seen.host.0, cx.facts);
         match seen.what {
-            Seen::Node(Event::ClientDisconnect { .. }) => {
+            Seen::Node(Event::ClientDisconnect { native, .. }) => {
                 let Some(client) = facts.client else { return };
                 let record = &facts.clients[client as usize];
-                if record.owner == node {
+                // A later life of the owner holds what is left of earlier ones like any replica.
+                if record.owner == node && *native {
                     let holds = |peer: &u32| record.holders & bit(*peer) != 0 && *peer != node;
                     for peer in facts.node[node as usize]
                         .members
@@ -50,7 +51,13 @@ impl Check for Replicas {
             Seen::Node(Event::ClientChanged { native: false, .. }) => {
                 let Some(client) = facts.client else { return };
                 let record = &facts.clients[client as usize];
-                if let Some(gone) = record.gone.filter(|_| record.orphaned.is_none()) {
+                let owner = &facts.processes[record.owner as usize];
+                // An owner that died before its DELETE went out took it along: a lease ends it.
+                let sent = |gone: &Moment| owner.alive && owner.started.at <= gone.at;
+                if let Some(gone) = record
+                    .gone
+                    .filter(|gone| record.orphaned.is_none() && sent(gone))
+                {
                     self.ghosts.entry((client, node)).or_insert(gone);
                 }
             }

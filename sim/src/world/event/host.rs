@@ -68,6 +68,8 @@ pub(crate) struct Host<M> {
     pub(crate) connect_timeout: Period,
     /// Seeds of its processes' randomness.
     pub(crate) lives: Rng,
+    /// How many lives it has had: the boot counter that its process keeps on the host's disk.
+    pub(crate) births: u64,
     /// Calls that its application made, over all lives.
     pub(crate) calls: u64,
 }
@@ -98,6 +100,7 @@ impl<M> Host<M> {
             profile,
             connect_timeout: scenario.timing(profile).connect_timeout,
             lives: Rng::new(seed, &format!("lives {name}")),
+            births: 0,
             calls: 0,
         }
     }

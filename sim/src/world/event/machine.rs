@@ -25,6 +25,9 @@ pub(crate) struct Birth<'a> {
     pub(crate) host: HostId,
     /// As which build.
     pub(crate) profile: Profile,
+    /// Which life on this host, from 1. Why not the wall clock: it may go back over a restart, and a
+    /// run with wall jumps has to have the same history as one without (S15).
+    pub(crate) life: u64,
     /// Seed of this life's randomness.
     pub(crate) seed: u64,
     /// The host's clocks.
@@ -214,7 +217,7 @@ fn start_node(birth: &Birth<'_>, index: usize) -> Result<Process, String> {
         .map(|host| address::node_id(host.0))
         .collect();
     let mut config = Config::new(address::node_id(birth.host.0), members, *profile);
-    config.incarnation = Incarnation(u64::try_from(now.wall.0).unwrap_or(0).max(1));
+    config.incarnation = Incarnation(birth.life);
     config.seed = birth.seed;
     config.timing = scenario.timing(*profile);
     config.limits = scenario.limits.clone();

@@ -25,12 +25,14 @@ impl<M: Machine> World<'_, M> {
         let was_off = !std::mem::replace(&mut self.hosts[host].powered, true);
         let entry = &mut self.hosts[host];
         entry.started = true;
+        entry.births += 1;
         let profile = entry.profile;
         entry.connect_timeout = self.scenario.timing(profile).connect_timeout;
         let birth = Birth {
             scenario: self.scenario,
             host: HostId(host),
             profile,
+            life: entry.births,
             seed: entry.lives.next_u64(),
             now: entry.clock.read(self.now),
         };
@@ -57,6 +59,7 @@ impl<M: Machine> World<'_, M> {
         entry.inbox.clear();
         entry.due = NEVER;
         entry.started = true;
+        entry.births += 1;
         if entry.process.take().is_some() {
             self.see(host, Seen::Stopped { silent });
             self.abandon(host, silent);

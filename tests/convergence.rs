@@ -1,0 +1,441 @@
+//! Whatever clients do and whatever goes wrong: when the faults are over, every check holds.
+//!
+//! A plan is small numbers, so that a failing one shrinks to few hosts, few operations and few
+//! faults; it is then written out as a scenario file that `distro-sim run` reproduces.
+
+use std::path::PathBuf;
+
+use distro_core::config::ConnectionLimits;
+use distro_core::constants::MESSAGE_BYTES_MAX;
+use distro_core::message::MessageKind;
+use distro_core::message::naming::{Instance, ServiceKey};
+use distro_core::profile::Profile;
+use distro_core::time::Period;
+use distro_sim::run::{RunOptions, run};
+use distro_sim::scenario::model::{
+    Action, ClientOp, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeSpec, Path, Scenario, What,
+    WorldKind,
+};
+use distro_sim::scenario::{address, impossible, write};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+/// Faults begin and operations happen in this stretch, in tenths of a second.
+const BUSY: u64 = 400;
+/// After the last fault: time for a client to return, a table to converge, and a lease to end.
+const SETTLE: Period = Period::from_secs(260);
+
+#[derive(Debug, Clone)]
+struct Plan {
+    nodes: usize,
+    clients: usize,
+    watchers: usize,
+    latency_ms: u64,
+    ops: Vec<Op>,
+    faults: Vec<Trouble>,
+    seed: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Op {
+    at: u64,
+    client: usize,
+    kind: u8,
+    service: u8,
+}
+
+#[derive(Debug, Clone)]
+struct Trouble {
+    at: u64,
+    lasts: u64,
+    kind: u8,
+    one: usize,
+    two: usize,
+    size: u8,
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let op = (50..BUSY, 0..8usize, 0..5u8, 0..3u8).prop_map(|(at, client, kind, service)| Op {
+        at,
+        client,
+        kind,
+        service,
+    });
+    let trouble = (50..BUSY, 1..300u64, 0..24u8, 0..8usize, 0..8usize, 0..10u8).prop_map(
+        |(at, lasts, kind, one, two, size)| Trouble {
+            at,
+            lasts,
+            kind,
+            one,
+            two,
+            size,
+        },
+    );
+    (
+        1..5usize,
+        1..8usize,
+        0..3usize,
+        1..40u64,
+        proptest::collection::vec(op, 0..12),
+        proptest::collection::vec(trouble, 0..6),
+        any::<u32>(),
+    )
+        .prop_map(
+            |(nodes, clients, watchers, latency_ms, ops, faults, seed)| Plan {
+                nodes,
+                clients,
+                watchers,
+                latency_ms,
+                ops,
+                faults,
+                seed: u64::from(seed),
+            },
+        )
+}
+
+fn tenths(value: u64) -> Period {
+    Period::from_millis(value * 100)
+}
+
+fn host(index: usize) -> HostId {
+    HostId(u32::try_from(index).expect("plans are small"))
+}
+
+impl Plan {
+    fn node(&self, number: usize) -> HostId {
+        host(number % self.nodes)
+    }
+
+    fn client(&self, number: usize) -> HostId {
+        host(self.nodes + number % (self.clients + self.watchers))
+    }
+
+    fn instance(&self, client: HostId) -> Instance {
+        let index = client.0 - u32::try_from(self.nodes).expect("plans are small");
+        address::client_instance(index)
+    }
+
+    fn client_spec(&self, index: usize) -> ClientSpec {
+        let name = if index < self.clients {
+            "web"
+        } else {
+            "watcher"
+        };
+        let orders = ServiceKey::named("s0");
+        let servers = (0..self.nodes)
+            .map(|step| self.node(index + step))
+            .collect();
+        let registers = index < self.clients;
+        let own = self.instance(host(self.nodes + index));
+        ClientSpec {
+            name: format!("{name}-{index}"),
+            group: format!("{name}-{index}"),
+            servers,
+            start: tenths(20 + index as u64),
+            register: registers
+                .then(|| (orders.clone(), own))
+                .into_iter()
+                .collect(),
+            batch: Vec::new(),
+            subscribe: if registers { Vec::new() } else { vec![orders] },
+            churn: None,
+        }
+    }
+
+    fn op(&self, op: &Op) -> What {
+        let client = self.client(op.client);
+        let service = ServiceKey::named(&format!("s{}", op.service));
+        let own = self.instance(client);
+        let op = match op.kind {
+            0 => ClientOp::Register(service, own),
+            1 => ClientOp::Deregister(service),
+            2 => ClientOp::Batch(service, vec![own.clone(), Instance { port: 9_000, ..own }]),
+            3 => ClientOp::Subscribe(service),
+            _ => ClientOp::Query(service),
+        };
+        What::Call { client, op }
+    }
+
+    /// Both directions, or one, between two nodes or a client and a node.
+    fn path(&self, trouble: &Trouble, kinds: Vec<MessageKind>) -> Path {
+        let from = self.node(trouble.one);
+        let to = if trouble.size % 3 == 0 || self.nodes == 1 {
+            self.client(trouble.two)
+        } else {
+            self.node(trouble.one + 1 + trouble.two % (self.nodes - 1))
+        };
+        let both = trouble.size % 2 == 0;
+        Path {
+            from: vec![from],
+            to: vec![to],
+            both,
+            kinds,
+            requests: None,
+        }
+    }
+
+    fn fault(&self, trouble: &Trouble) -> (Fault, Period) {
+        let lasts = tenths(trouble.lasts);
+        let node = vec![self.node(trouble.one)];
+        let client = vec![self.client(trouble.one)];
+        let some = |kinds: &[MessageKind]| kinds.to_vec();
+        let per_million = 50_000 * (u32::from(trouble.size) + 1);
+        let replication = [
+            MessageKind::Change,
+            MessageKind::Add,
+            MessageKind::Delete,
+            MessageKind::Verify,
+        ];
+        let path = |kinds| self.path(trouble, kinds);
+        let fault = match trouble.kind {
+            0 | 1 => Fault::Partition(path(Vec::new())),
+            2 => Fault::Partition(path(some(&replication))),
+            3 => Fault::Partition(path(some(&[MessageKind::Delete]))),
+            4 => Fault::Loss {
+                path: path(Vec::new()),
+                per_million: per_million / 4,
+            },
+            5 => Fault::Drop {
+                path: path(Vec::new()),
+                count: u32::from(trouble.size) + 1,
+            },
+            6 => {
+                let by = Period::from_millis(u64::from(trouble.size) * 150 + 1);
+                Fault::Delay {
+                    path: path(Vec::new()),
+                    by,
+                }
+            }
+            7 => Fault::Duplicate {
+                path: path(some(&replication)),
+                per_million,
+            },
+            8 => Fault::Reorder {
+                path: path(some(&replication)),
+                within: Period::from_secs(3),
+            },
+            9 => Fault::Corrupt {
+                path: path(some(&replication)),
+                per_million,
+            },
+            10 => return (Fault::Reset(path(Vec::new())), Period::ZERO),
+            11 => return (Fault::HalfOpen(path(Vec::new())), Period::ZERO),
+            12 => return (Fault::DeadStream(path(Vec::new())), Period::ZERO),
+            13 => {
+                let per_message = Period::from_millis(u64::from(trouble.size) + 1);
+                Fault::Slow {
+                    hosts: node,
+                    per_message,
+                }
+            }
+            14 => Fault::Pause(node),
+            15 => Fault::Pause(client),
+            16 => Fault::Kill(node),
+            17 => Fault::PowerOff(node),
+            18 => Fault::Kill(client),
+            19 => Fault::PowerOff(client),
+            20 => Fault::WallJump {
+                hosts: node,
+                by_millis: (i64::from(trouble.size) - 5) * 100_000,
+            },
+            21 => {
+                return (
+                    Fault::MonoJump {
+                        hosts: node,
+                        by: lasts,
+                    },
+                    Period::ZERO,
+                );
+            }
+            22 => Fault::Drift {
+                hosts: node,
+                ppm: (i32::from(trouble.size) - 5) * 2_000,
+            },
+            _ => {
+                let node = node[0];
+                let fault = Fault::FailApply {
+                    node,
+                    count: u32::from(trouble.size) + 1,
+                };
+                return (fault, Period::ZERO);
+            }
+        };
+        (fault, lasts)
+    }
+
+    fn scenario(&self) -> Scenario {
+        let members: Vec<HostId> = (0..self.nodes).map(host).collect();
+        let node = |index: usize| NodeSpec {
+            name: format!("n{}", index + 1),
+            profile: Profile::DISTRO,
+            members: members.clone(),
+            start: Period::ZERO,
+        };
+        let mut timeline = Vec::new();
+        let mut end = tenths(BUSY);
+        for op in &self.ops {
+            timeline.push(Action {
+                at: tenths(op.at),
+                what: self.op(op),
+                line: 0,
+            });
+        }
+        for trouble in &self.faults {
+            let (fault, lasts) = self.fault(trouble);
+            let at = tenths(trouble.at);
+            end = end.max(at + lasts);
+            let mut add = |at, fault, lasts| {
+                timeline.push(Action {
+                    at,
+                    what: What::Fault { fault, lasts },
+                    line: 0,
+                });
+            };
+            match &fault {
+                // As in a file: a host that goes down for a while is two entries.
+                Fault::Kill(hosts) | Fault::PowerOff(hosts) => {
+                    let again = Fault::Restart {
+                        hosts: hosts.clone(),
+                        profile: None,
+                    };
+                    add(at + lasts, again, Period::ZERO);
+                    add(at, fault, Period::ZERO);
+                }
+                Fault::Partition(_)
+                | Fault::Loss { .. }
+                | Fault::Drop { .. }
+                | Fault::Delay { .. }
+                | Fault::Duplicate { .. }
+                | Fault::Reorder { .. }
+                | Fault::Corrupt { .. }
+                | Fault::Reset(_)
+                | Fault::HalfOpen(_)
+                | Fault::DeadStream(_)
+                | Fault::Bandwidth { .. }
+                | Fault::Slow { .. }
+                | Fault::Pause(_)
+                | Fault::Restart { .. }
+                | Fault::RollingRestart { .. }
+                | Fault::WallJump { .. }
+                | Fault::MonoJump { .. }
+                | Fault::Drift { .. }
+                | Fault::FailApply { .. } => add(at, fault, lasts),
+            }
+        }
+        timeline.sort_by_key(|action| action.at);
+        Scenario {
+            name: String::from("found-by-convergence"),
+            about: String::from("A random life that the convergence property found and shrank."),
+            seed: self.seed,
+            duration: end + SETTLE,
+            worlds: vec![WorldKind::Event],
+            nodes: (0..self.nodes).map(node).collect(),
+            clients: (0..self.clients + self.watchers)
+                .map(|at| self.client_spec(at))
+                .collect(),
+            link: LinkSpec {
+                latency_min: Period::from_millis(1),
+                latency_max: Period::from_millis(self.latency_ms),
+                loss_per_million: 0,
+            },
+            limits: ConnectionLimits::default(),
+            message_bytes_max: MESSAGE_BYTES_MAX,
+            timing: Vec::new(),
+            timeline,
+            expect: Expect::default(),
+        }
+    }
+}
+
+fn options(seed: u64) -> RunOptions {
+    RunOptions {
+        world: WorldKind::Event,
+        seed,
+        profile: None,
+        trace: None,
+    }
+}
+
+/// What is broken in this life, in words; `None` when everything holds.
+fn broken(scenario: &Scenario) -> Option<String> {
+    match run(scenario, &options(scenario.seed)) {
+        Err(error) => Some(format!("the run failed: {error}")),
+        Ok(outcome) if outcome.verdict.violations.is_empty() => None,
+        Ok(outcome) => Some(
+            outcome
+                .verdict
+                .violations
+                .iter()
+                .map(|violation| {
+                    format!(
+                        "{} at {}: {}",
+                        violation.check, violation.at, violation.text
+                    )
+                })
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+    }
+}
+
+fn write_out(scenario: &Scenario) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(format!("{}.toml", scenario.name));
+    std::fs::write(&path, write(scenario)).expect("the target folder can be written");
+    path
+}
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(400)
+}
+
+#[test]
+fn every_check_holds_when_the_faults_are_over() {
+    let config = Config {
+        cases: cases(),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&plan(), |plan| {
+        let scenario = plan.scenario();
+        if !impossible(&scenario).is_empty() {
+            return Err(TestCaseError::reject("a fault on a host that is down"));
+        }
+        broken(&scenario).map_or(Ok(()), |text| Err(TestCaseError::fail(text)))
+    });
+    if let Err(proptest::test_runner::TestError::Fail(reason, plan)) = &result {
+        let path = write_out(&plan.scenario());
+        panic!(
+            "{reason}\n\nagain: cargo run --release -p distro-sim -- run {} --world event",
+            path.display()
+        );
+    }
+    result.expect("enough plans are possible");
+}
+
+#[test]
+fn a_plan_written_out_reads_back_as_the_same_life() {
+    let mut runner = TestRunner::deterministic();
+    let mut compared = 0;
+    for _ in 0..60 {
+        let tree = plan()
+            .new_tree(&mut runner)
+            .expect("plans are unconditional");
+        let scenario = proptest::strategy::ValueTree::current(&tree).scenario();
+        if !impossible(&scenario).is_empty() {
+            continue;
+        }
+        let text = write(&scenario);
+        let read = distro_sim::scenario::parse(&scenario.name, &text)
+            .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        let one = run(&scenario, &options(scenario.seed)).expect("the run ends");
+        let two = run(&read, &options(scenario.seed)).expect("the run ends");
+        assert_eq!(one.trace_hash, two.trace_hash, "{text}");
+        compared += 1;
+    }
+    assert!(compared > 20, "only {compared} plans were possible");
+}
