@@ -1,1 +1,12 @@
-//! The production node.
+//! The node around the core: how messages look on a wire, how they travel, and the shell that
+//! pumps them through the state machines.
+//!
+//! # Layout
+//! - [`codec`]: Nacos's messages as JSON payloads · [`carrier`]: payloads on a byte stream
+//! - [`net`]: the network and the clocks the shell runs on, real or simulated
+//! - [`shell`]: the tasks around a core `Node` and a core `Sdk`
+
+pub mod carrier;
+pub mod codec;
+pub mod net;
+pub mod shell;

@@ -159,12 +159,12 @@ impl Plan {
     /// Both directions, or one, between two nodes or a client and a node.
     fn path(&self, trouble: &Trouble, kinds: Vec<MessageKind>) -> Path {
         let from = self.node(trouble.one);
-        let to = if trouble.size % 3 == 0 || self.nodes == 1 {
+        let to = if trouble.size.is_multiple_of(3) || self.nodes == 1 {
             self.client(trouble.two)
         } else {
             self.node(trouble.one + 1 + trouble.two % (self.nodes - 1))
         };
-        let both = trouble.size % 2 == 0;
+        let both = trouble.size.is_multiple_of(2);
         Path {
             from: vec![from],
             to: vec![to],
@@ -174,23 +174,39 @@ impl Plan {
         }
     }
 
+    /// What a trouble's number stands for, and how long it lasts.
     fn fault(&self, trouble: &Trouble) -> (Fault, Period) {
         let lasts = tenths(trouble.lasts);
-        let node = vec![self.node(trouble.one)];
-        let client = vec![self.client(trouble.one)];
-        let some = |kinds: &[MessageKind]| kinds.to_vec();
+        match trouble.kind {
+            0..10 => (self.fault_of_messages(trouble), lasts),
+            10 => (Fault::Reset(self.path(trouble, Vec::new())), Period::ZERO),
+            11 => (
+                Fault::HalfOpen(self.path(trouble, Vec::new())),
+                Period::ZERO,
+            ),
+            12 => (
+                Fault::DeadStream(self.path(trouble, Vec::new())),
+                Period::ZERO,
+            ),
+            kind => self.fault_of_hosts(kind, trouble),
+        }
+    }
+
+    fn fault_of_messages(&self, trouble: &Trouble) -> Fault {
         let per_million = 50_000 * (u32::from(trouble.size) + 1);
-        let replication = [
-            MessageKind::Change,
-            MessageKind::Add,
-            MessageKind::Delete,
-            MessageKind::Verify,
-        ];
+        let replication = || {
+            vec![
+                MessageKind::Change,
+                MessageKind::Add,
+                MessageKind::Delete,
+                MessageKind::Verify,
+            ]
+        };
         let path = |kinds| self.path(trouble, kinds);
-        let fault = match trouble.kind {
+        match trouble.kind {
             0 | 1 => Fault::Partition(path(Vec::new())),
-            2 => Fault::Partition(path(some(&replication))),
-            3 => Fault::Partition(path(some(&[MessageKind::Delete]))),
+            2 => Fault::Partition(path(replication())),
+            3 => Fault::Partition(path(vec![MessageKind::Delete])),
             4 => Fault::Loss {
                 path: path(Vec::new()),
                 per_million: per_million / 4,
@@ -207,20 +223,26 @@ impl Plan {
                 }
             }
             7 => Fault::Duplicate {
-                path: path(some(&replication)),
+                path: path(replication()),
                 per_million,
             },
             8 => Fault::Reorder {
-                path: path(some(&replication)),
+                path: path(replication()),
                 within: Period::from_secs(3),
             },
-            9 => Fault::Corrupt {
-                path: path(some(&replication)),
+            _ => Fault::Corrupt {
+                path: path(replication()),
                 per_million,
             },
-            10 => return (Fault::Reset(path(Vec::new())), Period::ZERO),
-            11 => return (Fault::HalfOpen(path(Vec::new())), Period::ZERO),
-            12 => return (Fault::DeadStream(path(Vec::new())), Period::ZERO),
+        }
+    }
+
+    fn fault_of_hosts(&self, kind: u8, trouble: &Trouble) -> (Fault, Period) {
+        let lasts = tenths(trouble.lasts);
+        let size = i32::from(trouble.size);
+        let node = vec![self.node(trouble.one)];
+        let client = vec![self.client(trouble.one)];
+        let fault = match kind {
             13 => {
                 let per_message = Period::from_millis(u64::from(trouble.size) + 1);
                 Fault::Slow {
@@ -236,7 +258,7 @@ impl Plan {
             19 => Fault::PowerOff(client),
             20 => Fault::WallJump {
                 hosts: node,
-                by_millis: (i64::from(trouble.size) - 5) * 100_000,
+                by_millis: i64::from(size - 5) * 100_000,
             },
             21 => {
                 return (
@@ -249,37 +271,28 @@ impl Plan {
             }
             22 => Fault::Drift {
                 hosts: node,
-                ppm: (i32::from(trouble.size) - 5) * 2_000,
+                ppm: (size - 5) * 2_000,
             },
             _ => {
-                let node = node[0];
-                let fault = Fault::FailApply {
-                    node,
-                    count: u32::from(trouble.size) + 1,
-                };
-                return (fault, Period::ZERO);
+                let (node, count) = (node[0], u32::from(trouble.size) + 1);
+                return (Fault::FailApply { node, count }, Period::ZERO);
             }
         };
         (fault, lasts)
     }
 
-    fn scenario(&self) -> Scenario {
-        let members: Vec<HostId> = (0..self.nodes).map(host).collect();
-        let node = |index: usize| NodeSpec {
-            name: format!("n{}", index + 1),
-            profile: Profile::DISTRO,
-            members: members.clone(),
-            start: Period::ZERO,
-        };
-        let mut timeline = Vec::new();
-        let mut end = tenths(BUSY);
-        for op in &self.ops {
-            timeline.push(Action {
+    /// The timeline in time order, and when the last fault is over.
+    fn timeline(&self) -> (Vec<Action>, Period) {
+        let mut timeline: Vec<Action> = self
+            .ops
+            .iter()
+            .map(|op| Action {
                 at: tenths(op.at),
                 what: self.op(op),
                 line: 0,
-            });
-        }
+            })
+            .collect();
+        let mut end = tenths(BUSY);
         for trouble in &self.faults {
             let (fault, lasts) = self.fault(trouble);
             let at = tenths(trouble.at);
@@ -291,38 +304,31 @@ impl Plan {
                     line: 0,
                 });
             };
-            match &fault {
-                // As in a file: a host that goes down for a while is two entries.
-                Fault::Kill(hosts) | Fault::PowerOff(hosts) => {
-                    let again = Fault::Restart {
-                        hosts: hosts.clone(),
-                        profile: None,
-                    };
-                    add(at + lasts, again, Period::ZERO);
-                    add(at, fault, Period::ZERO);
-                }
-                Fault::Partition(_)
-                | Fault::Loss { .. }
-                | Fault::Drop { .. }
-                | Fault::Delay { .. }
-                | Fault::Duplicate { .. }
-                | Fault::Reorder { .. }
-                | Fault::Corrupt { .. }
-                | Fault::Reset(_)
-                | Fault::HalfOpen(_)
-                | Fault::DeadStream(_)
-                | Fault::Bandwidth { .. }
-                | Fault::Slow { .. }
-                | Fault::Pause(_)
-                | Fault::Restart { .. }
-                | Fault::RollingRestart { .. }
-                | Fault::WallJump { .. }
-                | Fault::MonoJump { .. }
-                | Fault::Drift { .. }
-                | Fault::FailApply { .. } => add(at, fault, lasts),
+            // As in a file: a host that goes down for a while is two entries.
+            if let Fault::Kill(hosts) | Fault::PowerOff(hosts) = &fault {
+                let again = Fault::Restart {
+                    hosts: hosts.clone(),
+                    profile: None,
+                };
+                add(at + lasts, again, Period::ZERO);
+                add(at, fault, Period::ZERO);
+            } else {
+                add(at, fault, lasts);
             }
         }
         timeline.sort_by_key(|action| action.at);
+        (timeline, end)
+    }
+
+    fn scenario(&self) -> Scenario {
+        let members: Vec<HostId> = (0..self.nodes).map(host).collect();
+        let node = |index: usize| NodeSpec {
+            name: format!("n{}", index + 1),
+            profile: Profile::DISTRO,
+            members: members.clone(),
+            start: Period::ZERO,
+        };
+        let (timeline, end) = self.timeline();
         Scenario {
             name: String::from("found-by-convergence"),
             about: String::from("A random life that the convergence property found and shrank."),

@@ -62,7 +62,7 @@ pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String>
 fn run_world(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
     match options.world {
         WorldKind::Event => world::event::run(scenario, options),
-        WorldKind::Turmoil => Err("this build has no world turmoil".into()),
+        WorldKind::Turmoil => world::turmoil::run(scenario, options),
     }
 }
 

@@ -137,18 +137,22 @@ impl Node {
         }
     }
 
-    /// A member reports itself: it is there. Whether it can be reached from here its own
-    /// connection shows, so that alone makes nobody UP (part 12.43: flapping).
+    /// A member reports itself: it is there. Whether it can be reached from here only this node's
+    /// own path to it shows, so a report of somebody who is not UP makes this node ask at once, and
+    /// that answer counts. Why: a member that is heard but not reached flaps with every report
+    /// (part 12.43).
     pub(super) fn member_report(&mut self, reported: Member, out: &mut Vec<Output>) -> Response {
         if reported.node.ip().is_empty() || reported.node.port().is_empty() {
             let body = ResponseBody::MemberReport(None);
             return Response::fail(code::INVALID_PARAM, "Node information is illegal", body);
         }
-        if self.members.contains(&reported.node) {
+        if let Some(fellow) = self.members.table.get(&reported.node) {
+            let is_away = fellow.state != NodeState::Up;
             self.hear_member(&reported, out);
-            let like_nacos = !self.config.profile.speaks_distro();
-            if like_nacos || self.members.running_conn(&reported.node).is_some() {
+            if !self.config.profile.speaks_distro() {
                 self.set_state(&reported.node, NodeState::Up, out);
+            } else if is_away && self.members.running_conn(&reported.node).is_some() {
+                self.report_to(&reported.node, out);
             }
         }
         Response::ok(ResponseBody::MemberReport(Some(Box::new(

@@ -24,6 +24,7 @@ fn outcome(violations: Vec<Violation>, marks: &[(&'static str, u64)]) -> Outcome
                 bound: None,
                 broken: 1,
             }],
+            history_hash: 0,
             marks: BTreeMap::from_iter(marks.iter().copied()),
         },
         skipped: vec![(12, "fault = drift".to_owned())],

@@ -2,3 +2,4 @@
 //! [observations](crate::observe), so one set of checks judges all.
 
 pub mod event;
+pub mod turmoil;

@@ -28,7 +28,7 @@ impl Faults {
 }
 
 /// The first host that an action names.
-fn first_host(action: &Action) -> HostId {
+pub(crate) fn first_host(action: &Action) -> HostId {
     let named = match &action.what {
         What::Call { client, .. } => Some(*client),
         What::Operate { node, .. } => Some(*node),
@@ -41,7 +41,7 @@ fn first_host(action: &Action) -> HostId {
 }
 
 /// The hosts of a fault that happens to hosts.
-fn hosts_of(fault: &Fault) -> &[HostId] {
+pub(crate) fn hosts_of(fault: &Fault) -> &[HostId] {
     match fault {
         Fault::Pause(hosts) | Fault::Kill(hosts) | Fault::PowerOff(hosts) => hosts,
         Fault::Slow { hosts, .. }

@@ -203,15 +203,12 @@ impl Machine for Process {
     }
 }
 
-fn start_node(birth: &Birth<'_>, index: usize) -> Result<Process, String> {
+/// The configuration of a node of the scenario.
+pub(crate) fn node_config(birth: &Birth<'_>, index: usize) -> Config {
     let Birth {
-        scenario,
-        profile,
-        now,
-        ..
+        scenario, profile, ..
     } = birth;
-    let spec = &scenario.nodes[index];
-    let members = spec
+    let members = scenario.nodes[index]
         .members
         .iter()
         .map(|host| address::node_id(host.0))
@@ -222,24 +219,19 @@ fn start_node(birth: &Birth<'_>, index: usize) -> Result<Process, String> {
     config.timing = scenario.timing(*profile);
     config.limits = scenario.limits.clone();
     config.message_bytes_max = scenario.message_bytes_max;
-    Node::new(config, *now)
-        .map(|node| Process::Node(Box::new(node)))
-        .map_err(|problems| format!("{} does not start: {}", spec.name, problems.join("; ")))
+    config
 }
 
-fn start_sdk(birth: &Birth<'_>) -> Result<Process, String> {
+/// The configuration of a client of the scenario.
+pub(crate) fn sdk_config(birth: &Birth<'_>, index: usize) -> SdkConfig {
     let Birth {
         scenario,
         host,
         profile,
-        now,
         ..
     } = birth;
-    let index = scenario
-        .client(*host)
-        .ok_or_else(|| format!("host {} does not exist", host.0))?;
     let spec = &scenario.clients[index];
-    let config = SdkConfig {
+    SdkConfig {
         servers: spec
             .servers
             .iter()
@@ -251,8 +243,24 @@ fn start_sdk(birth: &Birth<'_>) -> Result<Process, String> {
         seed: birth.seed,
         timing: scenario.timing(*profile),
         profile: *profile,
-    };
-    Ok(Process::Sdk(Box::new(Sdk::new(config, *now))))
+    }
+}
+
+fn start_node(birth: &Birth<'_>, index: usize) -> Result<Process, String> {
+    let name = &birth.scenario.nodes[index].name;
+    Node::new(node_config(birth, index), birth.now)
+        .map(|node| Process::Node(Box::new(node)))
+        .map_err(|problems| format!("{name} does not start: {}", problems.join("; ")))
+}
+
+fn start_sdk(birth: &Birth<'_>) -> Result<Process, String> {
+    let host = birth.host;
+    let index = birth
+        .scenario
+        .client(host)
+        .ok_or_else(|| format!("host {} does not exist", host.0))?;
+    let config = sdk_config(birth, index);
+    Ok(Process::Sdk(Box::new(Sdk::new(config, birth.now))))
 }
 
 /// The node's input; none for what only clients get.
@@ -308,7 +316,8 @@ fn sdk_input(arrival: Arrival) -> Option<SdkInput> {
     })
 }
 
-fn call_of(op: ClientOp) -> Call {
+/// What an operation asks of the client machine.
+pub(crate) fn call_of(op: ClientOp) -> Call {
     let clusters = Str::default();
     match op {
         ClientOp::Register(service, instance) => Call::Register { service, instance },

@@ -9,21 +9,21 @@
 //! - `fault` the timeline's faults · `workload` what applications and operators do
 //! - `record`, `state` what comes out
 
-mod clock;
+pub(crate) mod clock;
 mod conn;
-mod fault;
-mod host;
-mod machine;
-mod network;
+pub(crate) mod fault;
+pub(crate) mod host;
+pub(crate) mod machine;
+pub(crate) mod network;
 mod process;
 mod queue;
 mod receive;
-mod record;
-mod rules;
+pub(crate) mod record;
+pub(crate) mod rules;
 mod size;
 mod slab;
-mod state;
-mod workload;
+pub(crate) mod state;
+pub(crate) mod workload;
 
 use std::collections::{BTreeMap, VecDeque};
 

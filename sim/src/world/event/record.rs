@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use crate::judge::{Judge, Tables, Verdict};
 use crate::observe::Observation;
 use crate::run::RunOptions;
-use crate::scenario::model::{Scenario, WorldKind};
+use crate::scenario::model::Scenario;
 use crate::trace::{Header, TraceHash, TraceWriter};
 
 use distro_core::time::Mono;
@@ -46,7 +46,7 @@ impl Recorder {
                 let file =
                     File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
                 let header = Header {
-                    world: WorldKind::Event,
+                    world: options.world,
                     seed: options.seed,
                     profile: options.profile,
                 };

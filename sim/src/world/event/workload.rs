@@ -16,16 +16,17 @@ const WITHDRAW_ONE_IN: u64 = 4;
 
 /// A client's application.
 #[derive(Debug)]
-struct Application {
+pub(crate) struct Application {
     /// What it does as soon as it starts.
-    start: Vec<ClientOp>,
+    pub(crate) start: Vec<ClientOp>,
     /// What its churn changes: entries of `start` that publish something.
     publishes: Vec<usize>,
     /// Entries of `publishes` that are withdrawn.
-    withdrawn: Vec<bool>,
+    pub(crate) withdrawn: Vec<bool>,
     /// Changes so far.
     changes: u64,
-    rng: Rng,
+    /// Draws its changes and the gaps between them.
+    pub(crate) rng: Rng,
 }
 
 /// All applications.
@@ -35,7 +36,8 @@ pub(crate) struct Workload {
 }
 
 impl Application {
-    fn new(spec: &ClientSpec, seed: u64) -> Application {
+    /// The application of a client.
+    pub(crate) fn new(spec: &ClientSpec, seed: u64) -> Application {
         let registers = spec
             .register
             .iter()
@@ -58,7 +60,7 @@ impl Application {
     }
 
     /// The next change of what it publishes; none when it publishes nothing.
-    fn change(&mut self) -> Option<ClientOp> {
+    pub(crate) fn change(&mut self) -> Option<ClientOp> {
         if self.publishes.is_empty() {
             return None;
         }
@@ -80,7 +82,7 @@ impl Application {
     }
 
     /// Brings back everything that is withdrawn.
-    fn bring_back(&mut self) -> Vec<ClientOp> {
+    pub(crate) fn bring_back(&mut self) -> Vec<ClientOp> {
         let places = (0..self.withdrawn.len()).filter(|place| self.withdrawn[*place]);
         let places: Vec<usize> = places.collect();
         self.withdrawn.fill(false);

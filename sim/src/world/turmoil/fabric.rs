@@ -1,0 +1,362 @@
+//! What all hosts of a run share besides turmoil: the links' rules, the state of connections,
+//! processes and clocks. One lock guards it; only one host runs at a time, so nobody ever waits.
+
+mod conns;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use distro_core::ids::{RequestId, Str};
+use distro_core::message::MessageKind;
+use distro_core::rng::Rng;
+use distro_core::time::{Now, Period};
+
+use crate::scenario::address;
+use crate::scenario::model::{Fault, HostId, LinkSpec, Path, Scenario, What};
+use crate::world::event::clock::Clock;
+use crate::world::event::host::nodes_of;
+use crate::world::event::network::path_of;
+use crate::world::event::rules::{Fate, Rules};
+
+/// The longest time from the end of a partition to the next retransmission, as in the world
+/// `event`.
+const RETRANSMISSION_MAX: Period = Period::from_millis(200);
+/// The longest time a host may have been up before the run starts, as in the world `event`.
+const BOOT_MAX: Period = Period::from_secs(1_000);
+/// Requests whose kind is remembered per connection and direction. The oldest goes first.
+const KINDS_MAX: usize = 4_096;
+
+/// What runs on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Power {
+    /// A process that accepts connections.
+    Running,
+    /// No process: dials are refused.
+    Down,
+    /// No host: dials get no answer.
+    Off,
+}
+
+#[derive(Debug)]
+struct HostState {
+    power: Power,
+    pauses: u32,
+    slow: Vec<(u32, Period)>,
+    /// True time until which it is busy with earlier messages.
+    busy_until: u64,
+    clock: Clock,
+    /// Tasks that wait for the clock, the end of a pause, or a connection to hand on.
+    waiting: Vec<Waker>,
+}
+
+/// One connection, seen from both ends. End 0 dialled.
+#[derive(Debug)]
+struct Conn {
+    hosts: [u32; 2],
+    /// This end is gone and the other was not told: nothing it sent since arrives, not even its
+    /// end, and what is sent to it draws a reset as soon as its host can answer.
+    gone: [bool; 2],
+    /// What this end sends vanishes.
+    dead: [bool; 2],
+    /// True time at which this end sees the connection reset.
+    reset_at: [Option<u64>; 2],
+    /// This end sent something that a switched-off host has yet to answer.
+    unacked: [bool; 2],
+    /// Kinds of requests that this end sent, for the faults that choose by kind.
+    kinds: [BTreeMap<RequestId, MessageKind>; 2],
+    /// Streams of either end that wait, reader and writer.
+    waiting: [[Option<Waker>; 2]; 2],
+    /// Streams that exist, in all.
+    streams: u8,
+}
+
+#[derive(Debug)]
+struct Inner {
+    hosts: Vec<HostState>,
+    rules: Rules,
+    conns: BTreeMap<u64, Conn>,
+    last_conn: u64,
+    latency: Rng,
+    loss: Rng,
+    faults: Rng,
+}
+
+/// The shared state.
+#[derive(Debug)]
+pub(crate) struct Fabric {
+    inner: Mutex<Inner>,
+    link: LinkSpec,
+    track_kinds: bool,
+    addresses: BTreeMap<Str, u32>,
+}
+
+/// What becomes of a dial.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Dial {
+    /// It arrives after this extra time; the answer takes the second.
+    Goes(Duration, Duration),
+    /// The host answers after this time that nobody listens.
+    Refused(Duration),
+    /// Nobody ever answers.
+    Lost,
+}
+
+/// What a stream may do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// Go on. The time is that of a reset that is under way.
+    Open(Option<u64>),
+    /// Wait until woken.
+    Shut,
+    /// The connection was reset.
+    Reset,
+}
+
+/// Reader or writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    Reader = 0,
+    Writer = 1,
+}
+
+/// One end of one connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) conn: u64,
+    /// 0 for the dialler, 1 for the acceptor.
+    pub(crate) side: usize,
+}
+
+/// A frame on its way out, as far as rules look at it.
+pub(crate) struct Outbound<'a> {
+    pub(crate) id: RequestId,
+    /// The kind of a request; absent for a response.
+    pub(crate) request: Option<&'a dyn Fn() -> MessageKind>,
+    pub(crate) bytes: u64,
+}
+
+/// What becomes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passage {
+    pub(crate) fate: Fate,
+    /// Extra time of the second copy.
+    pub(crate) second: u64,
+    /// How far this one may fall behind, and the second.
+    pub(crate) jitter: [u64; 2],
+}
+
+const fn micros(time: u64) -> Duration {
+    Duration::from_micros(time)
+}
+
+impl Fabric {
+    /// The fabric of a scenario before anything started.
+    pub(crate) fn new(scenario: &Scenario, seed: u64) -> Fabric {
+        let filtered = |path: &Path| !path.kinds.is_empty() || path.requests.is_some();
+        let count = |hosts: usize| u32::try_from(hosts).unwrap_or(u32::MAX);
+        let nodes = (0..nodes_of(scenario)).map(address::node_ip);
+        let clients = (0..count(scenario.clients.len())).map(address::client_ip);
+        let names = (0..)
+            .map(HostId)
+            .take(scenario.hosts())
+            .map(|host| scenario.host_name(host));
+        let hosts = names.map(|name| {
+            let boot = Rng::new(seed, &format!("boot {name}")).period(Period::ZERO, BOOT_MAX);
+            HostState {
+                power: Power::Down,
+                pauses: 0,
+                slow: Vec::new(),
+                busy_until: 0,
+                clock: Clock::new(boot),
+                waiting: Vec::new(),
+            }
+        });
+        Fabric {
+            inner: Mutex::new(Inner {
+                hosts: hosts.collect(),
+                rules: Rules::default(),
+                conns: BTreeMap::new(),
+                last_conn: 0,
+                latency: Rng::new(seed, "handshake latency"),
+                loss: Rng::new(seed, "network loss"),
+                faults: Rng::new(seed, "network faults"),
+            }),
+            link: scenario.link.clone(),
+            track_kinds: scenario.timeline.iter().any(|action| match &action.what {
+                What::Fault { fault, .. } => path_of(fault).is_some_and(filtered),
+                What::Call { .. } | What::Operate { .. } => false,
+            }),
+            addresses: nodes.chain(clients).zip(0..).collect(),
+        }
+    }
+
+    /// A panic while the lock is held fails the run by itself; the state stays readable.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The host with this address.
+    pub(crate) fn host_of(&self, ip: &str) -> Option<u32> {
+        self.addresses.get(ip).copied()
+    }
+
+    /// The address of a host.
+    pub(crate) fn ip_of(&self, host: u32) -> Option<Str> {
+        self.addresses
+            .iter()
+            .find(|(_, found)| **found == host)
+            .map(|(ip, _)| ip.clone())
+    }
+
+    // Hosts.
+
+    /// A process started or ended.
+    pub(crate) fn set_power(&self, host: u32, power: Power) {
+        self.lock().hosts[host as usize].power = power;
+    }
+
+    pub(crate) fn power(&self, host: u32) -> Power {
+        self.lock().hosts[host as usize].power
+    }
+
+    /// Reads a host's clocks.
+    pub(crate) fn read_clock(&self, host: u32, at: u64) -> Now {
+        self.lock().hosts[host as usize].clock.read(at)
+    }
+
+    /// Changes a host's clocks; who sleeps on them looks again.
+    pub(crate) fn change_clock(&self, host: u32, change: impl FnOnce(&mut Clock)) {
+        let mut inner = self.lock();
+        change(&mut inner.hosts[host as usize].clock);
+        inner.wake_host(host);
+    }
+
+    /// How long a sleeper has to sleep until its clock shows `deadline`; `None`: until woken.
+    pub(crate) fn sleep_left(
+        &self,
+        host: u32,
+        at: u64,
+        deadline: distro_core::time::Mono,
+        waker: &Waker,
+    ) -> Option<u64> {
+        let mut inner = self.lock();
+        let state = &mut inner.hosts[host as usize];
+        if state.pauses == 0 && state.clock.read(at).mono >= deadline {
+            return Some(0);
+        }
+        state.remember(waker);
+        (state.pauses == 0).then(|| state.clock.when(deadline).saturating_sub(at).max(1))
+    }
+
+    /// A pause begins (1) or ends (-1).
+    pub(crate) fn pause(&self, host: u32, change: i32) -> bool {
+        let mut inner = self.lock();
+        let state = &mut inner.hosts[host as usize];
+        state.pauses = state.pauses.saturating_add_signed(change);
+        let runs = state.pauses == 0;
+        if runs {
+            inner.wake_host(host);
+            inner.wake_conns();
+        }
+        runs
+    }
+
+    /// True when the host runs; else the waker is called when it does again.
+    pub(crate) fn runs(&self, host: u32, waker: &Waker) -> bool {
+        let mut inner = self.lock();
+        let state = &mut inner.hosts[host as usize];
+        if state.pauses == 0 {
+            return true;
+        }
+        state.remember(waker);
+        false
+    }
+
+    /// True while a pause lasts.
+    pub(crate) fn is_paused(&self, host: u32) -> bool {
+        self.lock().hosts[host as usize].pauses > 0
+    }
+
+    /// A host gets slow, or gets over it.
+    pub(crate) fn slow(&self, host: u32, action: u32, per_message: Option<Period>) {
+        let state = &mut self.lock().hosts[host as usize];
+        state.slow.retain(|(owner, _)| *owner != action);
+        state
+            .slow
+            .extend(per_message.map(|period| (action, period)));
+    }
+
+    /// When the host at this end, which got a message just now, is done with it.
+    pub(crate) fn serve_at(&self, end: End, now: u64) -> u64 {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let Some(conn) = inner.conns.get(&end.conn) else {
+            return now;
+        };
+        let state = &mut inner.hosts[conn.hosts[end.side] as usize];
+        let takes = state
+            .slow
+            .iter()
+            .fold(0, |sum: u64, (_, period)| sum.saturating_add(period.0));
+        if takes == 0 {
+            return now;
+        }
+        state.busy_until = state.busy_until.max(now).saturating_add(takes);
+        state.busy_until
+    }
+
+    // Rules.
+
+    /// A fault begins; false when it is none of the links'.
+    pub(crate) fn begin(&self, action: u32, fault: &Fault) -> bool {
+        let mut inner = self.lock();
+        let hosts = inner.hosts.len();
+        let taken = inner.rules.begin(action, fault, hosts);
+        inner.wake_conns();
+        taken
+    }
+
+    /// A fault ends.
+    pub(crate) fn end(&self, action: u32) {
+        let mut inner = self.lock();
+        inner.rules.end(action);
+        inner.wake_conns();
+    }
+
+    /// Faults that have nothing left to do.
+    pub(crate) fn exhausted(&self) -> Vec<u32> {
+        std::mem::take(&mut self.lock().rules.exhausted)
+    }
+}
+
+impl HostState {
+    fn remember(&mut self, waker: &Waker) {
+        if !self.waiting.iter().any(|known| known.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+    }
+}
+
+impl Conn {
+    fn wake(&mut self) {
+        for waker in self.waiting.iter_mut().flatten().filter_map(Option::take) {
+            waker.wake();
+        }
+    }
+}
+
+impl Inner {
+    fn wake_host(&mut self, host: u32) {
+        for waker in std::mem::take(&mut self.hosts[host as usize].waiting) {
+            waker.wake();
+        }
+    }
+
+    fn wake_conns(&mut self) {
+        for conn in self.conns.values_mut() {
+            conn.wake();
+        }
+    }
+}

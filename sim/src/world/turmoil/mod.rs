@@ -1,0 +1,262 @@
+//! The world `turmoil`: the node's real shell and tcp carrier on turmoil's simulated sockets.
+//!
+//! Each node is a turmoil host. All clients are tasks on one more host, because a step of turmoil
+//! is cubic in hosts; faults that name a client act on its own network and clock, so nothing is
+//! lost by that. Links, connections, clocks and pauses belong to the [`fabric`], which gives the
+//! faults the meaning they have in every world:
+//!
+//! - a partition is an outage that TCP rides out: what arrives waits at the receiver and goes on,
+//!   in order, some time after the end (turmoil's own `partition` breaks streams for good, and
+//!   its `hold` knows no directions);
+//! - loss, drops, delay, duplication, reordering and corruption happen to whole frames;
+//! - a kill ends the shell's task, whose sockets send FIN, and then clears the turmoil host; a
+//!   power-off is the same after the fabric cut all connections of the host;
+//! - a pause stops streams, timers and commands of a host; what is under way in its network goes
+//!   on.
+//!
+//! Turmoil counts latency in whole ticks of at least one millisecond. A tick is 1 ms in runs of up
+//! to [`FINE_RUN_MAX`] and 10 ms in longer ones.
+//!
+//! # Layout
+//! - [`fabric`] shared state · [`stream`] the fault layer of a stream · [`net`], [`clock`] what the
+//!   shell runs on · [`host`] the hosts' software · [`stage`] recording · [`timeline`] what happens
+//!   when · [`lives`] how processes start and end
+
+mod clock;
+mod fabric;
+mod host;
+mod lives;
+mod net;
+mod stage;
+mod stream;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use distro_core::profile::Profile;
+use distro_core::rng::Rng;
+use distro_core::time::{Mono, Period};
+use turmoil::Sim;
+
+use crate::run::{Outcome, RunOptions};
+use crate::scenario::address;
+use crate::scenario::model::{HostId, Scenario};
+use crate::world::event::clock::EPOCH_MILLIS;
+use crate::world::event::record::Recorder;
+use crate::world::event::state::state_hash;
+use crate::world::event::workload::Application;
+use fabric::Fabric;
+use host::{Cradle, Nursery};
+use lives::Waiting;
+use stage::Stage;
+use timeline::Due;
+
+/// The longest run that is simulated with ticks of 1 ms. Why: a tick costs the same whatever its
+/// length, and a run of minutes must not take longer than its reader has patience.
+const FINE_RUN_MAX: Period = Period::from_secs(60);
+/// Ticks of runs up to [`FINE_RUN_MAX`].
+const TICK_FINE: Duration = Duration::from_millis(1);
+/// Ticks of longer runs.
+const TICK_COARSE: Duration = Duration::from_millis(10);
+/// The shortest latency at which turmoil keeps cause before effect.
+const LATENCY_MIN: Period = Period::from_millis(1);
+/// Segments per direction of a connection, and connections that wait to be accepted. Why: turmoil
+/// panics when the second is exceeded; this is above what all clients of a run can cause.
+const TCP_CAPACITY: usize = 65_536;
+/// Where the clients live; no client or node of a scenario has this address.
+const CLIENTS_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 255, 255, 254));
+
+/// What the driver knows of one host.
+#[derive(Debug)]
+struct HostPlan {
+    started: bool,
+    profile: Profile,
+    lives: Rng,
+    /// How many lives it has had: the boot counter on its disk.
+    births: u64,
+    /// Calls its application made, over all lives.
+    calls: u64,
+    /// What came for its process while it was paused.
+    waiting: Vec<Waiting>,
+    /// Where a node's next life is laid.
+    cradle: Option<(IpAddr, Cradle)>,
+}
+
+/// One run.
+struct Driver<'a> {
+    scenario: &'a Scenario,
+    sim: Sim<'a>,
+    stage: Rc<Stage>,
+    nursery: Rc<Nursery>,
+    hosts: Vec<HostPlan>,
+    applications: Vec<Application>,
+    lasting: Vec<bool>,
+    due: BTreeMap<(u64, u64), Due>,
+    planned: u64,
+    /// Hosts for which something waits.
+    expecting: BTreeSet<u32>,
+    /// Nodes that were killed since the last step.
+    dying: BTreeSet<u32>,
+    skipped: Vec<(u32, String)>,
+    failure: Option<String>,
+}
+
+/// Runs a scenario as it stands.
+///
+/// # Errors
+/// The trace file could not be written, a node's configuration is wrong, or a task of a node or
+/// client failed.
+pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
+    let recorder = Recorder::new(scenario, options)?;
+    let mut driver = Driver::new(scenario, options.seed, recorder)?;
+    driver.plan();
+    driver.run()?;
+    driver.finish()
+}
+
+fn tick(duration: Period) -> Duration {
+    if duration <= FINE_RUN_MAX {
+        TICK_FINE
+    } else {
+        TICK_COARSE
+    }
+}
+
+fn simulation(scenario: &Scenario, seed: u64) -> Sim<'static> {
+    let (low, high) = (scenario.link.latency_min, scenario.link.latency_max);
+    let low = low.max(LATENCY_MIN);
+    let epoch = UNIX_EPOCH + Duration::from_millis(EPOCH_MILLIS.unsigned_abs());
+    turmoil::Builder::new()
+        .epoch(epoch)
+        .rng_seed(Rng::new(seed, "turmoil").next_u64())
+        .tick_duration(tick(scenario.duration))
+        .simulation_duration(Duration::from_micros(scenario.duration.0) + TICK_COARSE)
+        .min_message_latency(Duration::from_micros(low.0))
+        .max_message_latency(Duration::from_micros(high.max(low).0))
+        .tcp_capacity(TCP_CAPACITY)
+        .build()
+}
+
+impl<'a> Driver<'a> {
+    fn new(scenario: &'a Scenario, seed: u64, recorder: Recorder) -> Result<Driver<'a>, String> {
+        let fabric = Arc::new(Fabric::new(scenario, seed));
+        let stage = Rc::new(Stage::new(fabric, recorder, scenario.hosts()));
+        let nursery = Rc::new(Nursery::default());
+        let mut sim: Sim<'a> = simulation(scenario, seed);
+        let mut hosts = Vec::with_capacity(scenario.hosts());
+        for id in (0..).map(HostId).take(scenario.hosts()) {
+            let number = id.0;
+            let cradle = match scenario.node(id) {
+                None => None,
+                Some(_) => {
+                    let ip = address::node_id(number);
+                    let ip = ip.ip().parse().map_err(|error| format!("{ip}: {error}"))?;
+                    let cradle = Cradle::default();
+                    let (stage, inside) = (stage.clone(), cradle.clone());
+                    sim.host(ip, move || {
+                        host::node(stage.clone(), number, inside.clone())
+                    });
+                    Some((ip, cradle))
+                }
+            };
+            hosts.push(HostPlan {
+                started: false,
+                profile: profile(scenario, id),
+                births: 0,
+                lives: Rng::new(seed, &format!("lives {}", scenario.host_name(id))),
+                calls: 0,
+                waiting: Vec::new(),
+                cradle,
+            });
+        }
+        let (on_stage, births) = (stage.clone(), nursery.clone());
+        sim.host(CLIENTS_IP, move || {
+            host::clients(on_stage.clone(), births.clone())
+        });
+        Ok(Driver {
+            scenario,
+            sim,
+            stage,
+            nursery,
+            hosts,
+            applications: scenario
+                .clients
+                .iter()
+                .map(|spec| Application::new(spec, seed))
+                .collect(),
+            lasting: vec![false; scenario.timeline.len()],
+            due: BTreeMap::new(),
+            planned: 0,
+            expecting: BTreeSet::new(),
+            dying: BTreeSet::new(),
+            skipped: Vec::new(),
+            failure: None,
+        })
+    }
+
+    /// True time, in microseconds.
+    fn now(&self) -> u64 {
+        u64::try_from(self.sim.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        let end = self.scenario.duration.0;
+        loop {
+            for action in self.stage.fabric.exhausted() {
+                self.end(action);
+            }
+            let now = self.now();
+            while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
+                let due = entry.remove();
+                self.dispatch(due);
+            }
+            for host in std::mem::take(&mut self.expecting) {
+                self.deliver_waiting(host);
+            }
+            if let Some(failure) = self.failure.take().or_else(|| self.stage.failure()) {
+                return Err(failure);
+            }
+            if now >= end {
+                return Ok(());
+            }
+            let at = Mono(now);
+            self.sim
+                .step()
+                .map_err(|error| format!("at {at}: {error}"))?;
+            self.bury();
+        }
+    }
+
+    fn finish(self) -> Result<Outcome, String> {
+        let state_hash = state_hash(self.scenario, &self.stage.processes);
+        let recorder = self.stage.recorder.borrow_mut().take();
+        let recorder = recorder.ok_or("the recorder is gone")?;
+        let end = Mono(self.scenario.duration.0.max(self.now()));
+        let recorded = recorder.finish(end, &self.stage.processes)?;
+        Ok(Outcome {
+            verdict: recorded.verdict,
+            skipped: self.skipped,
+            simulated: Period(end.0),
+            events: recorded.entries,
+            trace_hash: recorded.hash,
+            state_hash,
+        })
+    }
+}
+
+/// The build of a host: a client is of its first server's.
+fn profile(scenario: &Scenario, host: HostId) -> Profile {
+    let node = match scenario.client(host) {
+        Some(client) => scenario.clients[client].servers.first().copied(),
+        None => Some(host),
+    };
+    let spec = node.and_then(|node| scenario.nodes.get(node.index()));
+    spec.map(|node| node.profile).unwrap_or_default()
+}

@@ -1,0 +1,357 @@
+//! What happens when: processes start, applications call, faults begin and end. As in the world
+//! `event`, at the granularity of a tick.
+
+use distro_core::io::Command;
+use distro_core::time::Period;
+
+use super::Driver;
+use super::lives::Waiting;
+use crate::observe::Seen;
+use crate::scenario::address;
+use crate::scenario::model::{Fault, HostId, NodeOp, What};
+use crate::world::event::fault::{first_host, hosts_of};
+use crate::world::event::host::nodes_of;
+
+/// Something the driver does at its time.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Due {
+    /// A host's process starts for the first time.
+    Start(u32),
+    /// An action of the timeline begins.
+    Begin(u32),
+    /// It ends.
+    End(u32),
+    /// A rolling restart stops one of its hosts.
+    RollStop(u32, usize),
+    /// It starts that host again.
+    RollStart(u32, usize),
+    /// A client with churn changes something.
+    Churn(usize),
+}
+
+impl Driver<'_> {
+    fn push(&mut self, at: u64, due: Due) {
+        self.planned += 1;
+        self.due.insert((at, self.planned), due);
+    }
+
+    /// Plans everything that the scenario fixes in advance.
+    pub(super) fn plan(&mut self) {
+        let scenario = self.scenario;
+        let starts = scenario.nodes.iter().map(|node| node.start);
+        let starts = starts.chain(scenario.clients.iter().map(|client| client.start));
+        for (start, host) in starts.zip(0..) {
+            self.push(start.0, Due::Start(host));
+        }
+        for (action, index) in scenario.timeline.iter().zip(0..) {
+            self.push(action.at.0, Due::Begin(index));
+        }
+        for client in 0..scenario.clients.len() {
+            self.plan_churn(client, None);
+        }
+    }
+
+    pub(super) fn dispatch(&mut self, due: Due) {
+        match due {
+            Due::Start(host) => {
+                if !self.hosts[host as usize].started {
+                    self.start(host);
+                }
+            }
+            Due::Begin(action) => self.begin(action),
+            Due::End(action) => self.end(action),
+            Due::RollStop(action, place) => {
+                if let Some((host, _)) = self.rolled(action, place) {
+                    self.stop(host, false);
+                }
+            }
+            Due::RollStart(action, place) => self.roll_start(action, place),
+            Due::Churn(client) => self.churn(client),
+        }
+    }
+
+    fn begin(&mut self, action: u32) {
+        let scenario = self.scenario;
+        let index = action as usize;
+        let planned = &scenario.timeline[index];
+        let seen = Seen::Began {
+            index,
+            action: planned,
+        };
+        self.stage.see_at(self.now(), first_host(planned).0, seen);
+        match &planned.what {
+            What::Call { client, op } => {
+                if self.runs(client.0) {
+                    self.deliver(client.0, Waiting::Call(op.clone()));
+                } else {
+                    self.skip(planned.line, *client, "is not running and cannot be called");
+                }
+            }
+            What::Operate { node, op } => {
+                if self.runs(node.0) {
+                    self.deliver(node.0, Waiting::Command(command_of(op)));
+                } else {
+                    self.skip(planned.line, *node, "is not running and cannot be operated");
+                }
+            }
+            What::Fault { fault, lasts } => {
+                self.lasting[index] = true;
+                self.begin_fault(action, fault, planned.line);
+                self.plan_end(action, fault, *lasts);
+            }
+        }
+    }
+
+    fn skip(&mut self, line: u32, host: HostId, why: &str) {
+        self.skipped
+            .push((line, format!("{} {why}", self.scenario.host_name(host))));
+    }
+
+    fn plan_end(&mut self, action: u32, fault: &Fault, lasts: Period) {
+        let until_done = matches!(fault, Fault::RollingRestart { hosts, .. } if !hosts.is_empty())
+            || matches!(fault, Fault::Drop { count, .. } if *count > 0 && lasts == Period::ZERO);
+        if until_done || lasts == Period::MAX {
+            return;
+        }
+        if lasts == Period::ZERO {
+            self.end(action);
+        } else {
+            self.push(self.now().saturating_add(lasts.0), Due::End(action));
+        }
+    }
+
+    fn begin_fault(&mut self, action: u32, fault: &Fault, line: u32) {
+        let fabric = self.stage.fabric.clone();
+        if let Fault::Bandwidth { .. } = fault {
+            let why = "a full queue holds the sender's writes back here; it is told that the \
+                       connection is busy only when its own queue is full too";
+            self.skipped.push((line, why.to_owned()));
+        }
+        if fabric.begin(action, fault) {
+            return;
+        }
+        let now = self.now();
+        match fault {
+            Fault::Reset(path) => fabric.reset(path, now),
+            Fault::HalfOpen(path) => fabric.half_open(path, now),
+            Fault::DeadStream(path) => fabric.dead_stream(path),
+            Fault::RollingRestart { hosts, every, down } => {
+                for place in 0..hosts.len() {
+                    let stop = now.saturating_add(every.times(place as u64).0);
+                    self.push(stop, Due::RollStop(action, place));
+                    self.push(stop.saturating_add(down.0), Due::RollStart(action, place));
+                }
+            }
+            Fault::FailApply { node, count } => {
+                if self.runs(node.0) {
+                    let command = Command::FailApply { count: *count };
+                    self.deliver(node.0, Waiting::Command(command));
+                } else {
+                    self.skip(line, *node, "is not running and applies nothing");
+                }
+            }
+            Fault::Slow { .. }
+            | Fault::Pause(_)
+            | Fault::Kill(_)
+            | Fault::PowerOff(_)
+            | Fault::Restart { .. }
+            | Fault::WallJump { .. }
+            | Fault::MonoJump { .. }
+            | Fault::Drift { .. } => {
+                for host in hosts_of(fault) {
+                    self.begin_at(host.0, action, fault);
+                }
+            }
+            // The fabric's rules took these.
+            Fault::Partition(_)
+            | Fault::Loss { .. }
+            | Fault::Drop { .. }
+            | Fault::Delay { .. }
+            | Fault::Duplicate { .. }
+            | Fault::Reorder { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Bandwidth { .. } => {}
+        }
+    }
+
+    /// What a fault does to one host.
+    fn begin_at(&mut self, host: u32, action: u32, fault: &Fault) {
+        let fabric = self.stage.fabric.clone();
+        let now = self.now();
+        match fault {
+            Fault::Slow { per_message, .. } => fabric.slow(host, action, Some(*per_message)),
+            Fault::Pause(_) => {
+                fabric.pause(host, 1);
+            }
+            Fault::Kill(_) => self.stop(host, false),
+            Fault::PowerOff(_) => self.stop(host, true),
+            Fault::Restart { profile, .. } => {
+                let plan = &mut self.hosts[host as usize];
+                plan.profile = profile.unwrap_or(plan.profile);
+                self.stop(host, false);
+                self.start(host);
+            }
+            Fault::WallJump { by_millis, .. } => {
+                fabric.change_clock(host, |clock| clock.jump_wall(*by_millis));
+            }
+            Fault::MonoJump { by, .. } => fabric.change_clock(host, |clock| clock.jump_mono(*by)),
+            Fault::Drift { ppm, .. } => {
+                fabric.change_clock(host, |clock| clock.drift(now, i64::from(*ppm)));
+            }
+            Fault::Partition(_)
+            | Fault::Loss { .. }
+            | Fault::Drop { .. }
+            | Fault::Delay { .. }
+            | Fault::Duplicate { .. }
+            | Fault::Reorder { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Reset(_)
+            | Fault::HalfOpen(_)
+            | Fault::DeadStream(_)
+            | Fault::Bandwidth { .. }
+            | Fault::RollingRestart { .. }
+            | Fault::FailApply { .. } => {}
+        }
+    }
+
+    /// An action of the timeline ends, unless it has.
+    pub(super) fn end(&mut self, action: u32) {
+        let scenario = self.scenario;
+        let index = action as usize;
+        let planned = &scenario.timeline[index];
+        if !std::mem::replace(&mut self.lasting[index], false) {
+            return;
+        }
+        let seen = Seen::Ended {
+            index,
+            action: planned,
+        };
+        self.stage.see_at(self.now(), first_host(planned).0, seen);
+        if let What::Fault { fault, lasts } = &planned.what {
+            self.stage.fabric.end(action);
+            for host in hosts_of(fault) {
+                self.end_at(host.0, action, fault, *lasts);
+            }
+        }
+    }
+
+    fn end_at(&mut self, host: u32, action: u32, fault: &Fault, lasts: Period) {
+        let fabric = self.stage.fabric.clone();
+        let now = self.now();
+        match fault {
+            Fault::Slow { .. } => fabric.slow(host, action, None),
+            Fault::Pause(_) => {
+                if fabric.pause(host, -1) {
+                    self.deliver_waiting(host);
+                }
+            }
+            Fault::Kill(_) | Fault::PowerOff(_) => {
+                if lasts > Period::ZERO && !self.runs(host) {
+                    self.start(host);
+                }
+            }
+            Fault::WallJump { by_millis, .. } => {
+                if lasts > Period::ZERO {
+                    let back = by_millis.saturating_neg();
+                    fabric.change_clock(host, |clock| clock.jump_wall(back));
+                }
+            }
+            Fault::Drift { ppm, .. } => {
+                fabric.change_clock(host, |clock| clock.drift(now, -i64::from(*ppm)));
+            }
+            Fault::Partition(_)
+            | Fault::Loss { .. }
+            | Fault::Drop { .. }
+            | Fault::Delay { .. }
+            | Fault::Duplicate { .. }
+            | Fault::Reorder { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Reset(_)
+            | Fault::HalfOpen(_)
+            | Fault::DeadStream(_)
+            | Fault::Bandwidth { .. }
+            | Fault::Restart { .. }
+            | Fault::RollingRestart { .. }
+            | Fault::MonoJump { .. }
+            | Fault::FailApply { .. } => {}
+        }
+    }
+
+    /// The host at a place of a rolling restart, and whether it is the last.
+    fn rolled(&self, action: u32, place: usize) -> Option<(u32, bool)> {
+        let What::Fault { fault, .. } = &self.scenario.timeline[action as usize].what else {
+            return None;
+        };
+        let hosts = hosts_of(fault);
+        hosts
+            .get(place)
+            .map(|host| (host.0, place + 1 == hosts.len()))
+    }
+
+    fn roll_start(&mut self, action: u32, place: usize) {
+        let Some((host, last)) = self.rolled(action, place) else {
+            return;
+        };
+        if !self.runs(host) {
+            self.start(host);
+        }
+        if last {
+            self.end(action);
+        }
+    }
+
+    /// Plans a client's next change, one gap after the last one or after its churn begins.
+    fn plan_churn(&mut self, client: usize, last: Option<u64>) {
+        let Some(churn) = &self.scenario.clients[client].churn else {
+            return;
+        };
+        let every = churn.every.0;
+        let rng = &mut self.applications[client].rng;
+        let gap = rng
+            .between(every / 2, every.saturating_add(every / 2))
+            .max(1);
+        let at = last.unwrap_or(churn.from.0).saturating_add(gap);
+        if at <= churn.until.0 {
+            self.push(at, Due::Churn(client));
+        } else if self.applications[client].withdrawn.contains(&true) {
+            // As in the world `event`: churn leaves nothing withdrawn behind it.
+            self.push(churn.until.0.max(self.now() + 1), Due::Churn(client));
+        }
+    }
+
+    /// A client with churn changes something, if it runs.
+    fn churn(&mut self, client: usize) {
+        let client_number = u32::try_from(client).unwrap_or(u32::MAX);
+        let host = nodes_of(self.scenario).saturating_add(client_number);
+        let churn = self.scenario.clients[client].churn.as_ref();
+        let over = churn.is_some_and(|churn| self.now() >= churn.until.0);
+        if self.runs(host) && over {
+            for op in self.applications[client].bring_back() {
+                self.deliver(host, Waiting::Call(op));
+            }
+        } else if self.runs(host)
+            && let Some(op) = self.applications[client].change()
+        {
+            self.deliver(host, Waiting::Call(op));
+        }
+        if !over {
+            self.plan_churn(client, Some(self.now()));
+        }
+    }
+}
+
+fn command_of(op: &NodeOp) -> Command {
+    match op {
+        NodeOp::SetLimits(limits) => Command::SetLimits(limits.clone()),
+        NodeOp::Rebalance { keep, redirect } => Command::Rebalance {
+            keep: *keep,
+            redirect: redirect.map(|host| address::node_id(host.0)),
+        },
+        NodeOp::SetMembers(members) => Command::SetMembers(
+            members
+                .iter()
+                .map(|host| address::node_id(host.0))
+                .collect(),
+        ),
+    }
+}

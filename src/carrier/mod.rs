@@ -1,0 +1,3 @@
+//! Ways to carry payloads between two ends.
+
+pub mod tcp;

@@ -1,0 +1,89 @@
+//! What the shell runs on: a network and the two clocks. Production gives it [`tokio`]'s, the
+//! testbed simulated ones; the shell cannot tell.
+
+pub mod tokio;
+
+use std::future::Future;
+use std::io;
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+use distro_core::ids::Str;
+use distro_core::time::{Mono, Now, Period};
+
+/// A byte stream to another process, in its two directions.
+#[derive(Debug)]
+pub struct Stream<R, W> {
+    /// What the other end sends.
+    pub reader: R,
+    /// To the other end. Dropping it ends the direction.
+    pub writer: W,
+    /// Address of the other end.
+    pub remote_ip: Str,
+    /// Port of the other end.
+    pub remote_port: u16,
+}
+
+/// A network.
+pub trait Net: Clone + Send + Sync + 'static {
+    /// Reads a stream.
+    type Reader: AsyncRead + Unpin + Send + 'static;
+    /// Writes a stream.
+    type Writer: AsyncWrite + Unpin + Send + 'static;
+    /// Accepts streams.
+    type Listener: Listener<Reader = Self::Reader, Writer = Self::Writer>;
+
+    /// Listens on a port of all local addresses; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The port is taken or may not be used.
+    fn listen(&self, port: u16) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+
+    /// Opens a stream. Dropping the future gives up.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ConnectionRefused`] when the host answered that nobody listens; others
+    /// when it cannot be reached.
+    fn connect(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Stream<Self::Reader, Self::Writer>>> + Send;
+}
+
+/// A listening socket.
+pub trait Listener: Send + 'static {
+    /// Reads a stream.
+    type Reader;
+    /// Writes a stream.
+    type Writer;
+
+    /// The next stream. Dropping the future loses none.
+    ///
+    /// # Errors
+    /// This one could not be accepted; later ones may.
+    fn accept(
+        &mut self,
+    ) -> impl Future<Output = io::Result<Stream<Self::Reader, Self::Writer>>> + Send;
+
+    /// The port it listens on.
+    fn port(&self) -> u16;
+}
+
+/// The two clocks of a host.
+pub trait Clock: Clone + Send + Sync + 'static {
+    /// Reads both clocks.
+    fn now(&self) -> Now;
+
+    /// Sleeps until the monotonic clock shows `at`; ready at once when it already does.
+    fn sleep_until(&self, at: Mono) -> impl Future<Output = ()> + Send;
+}
+
+/// The future's value, or `None` when it takes longer than `limit`.
+pub async fn within<C: Clock, F: Future>(clock: &C, limit: Period, future: F) -> Option<F::Output> {
+    let end = clock.now().mono + limit;
+    ::tokio::select! {
+        biased;
+        value = future => Some(value),
+        () = clock.sleep_until(end) => None,
+    }
+}

@@ -1,0 +1,246 @@
+//! The connections of one machine: dials, accepts, queues.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use distro_core::ids::{ConnId, NodeId};
+use distro_core::io::{Listener as Source, SendError};
+use distro_core::time::Period;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::connection::{Connection, LinkEvent, Outgoing, greet};
+use super::{
+    ACCEPT_RETRY, HANDSHAKES_MAX, INBOUND_MAX, LinkCounters, OUTBOUND_MAX, ShellError, count,
+};
+use crate::codec::Ends;
+use crate::net::{Clock, Listener, Net, Stream, within};
+
+/// Events of a network's connections.
+pub(super) type EventOf<N> = LinkEvent<<N as Net>::Reader, <N as Net>::Writer>;
+type StreamOf<N> = Stream<<N as Net>::Reader, <N as Net>::Writer>;
+
+/// What the owner keeps of a connection.
+#[derive(Debug)]
+struct Open {
+    queue: mpsc::Sender<Outgoing>,
+    /// Dropped with the entry, which tells the task.
+    _closing: oneshot::Sender<()>,
+}
+
+/// All connections of one machine, each with its task.
+#[derive(Debug)]
+pub(super) struct Links<N: Net, C> {
+    net: N,
+    clock: C,
+    me: Option<NodeId>,
+    message_bytes_max: u64,
+    connect_timeout: Period,
+    last: u64,
+    open: BTreeMap<ConnId, Open>,
+    handshakes: usize,
+    tasks: JoinSet<()>,
+    send: mpsc::Sender<EventOf<N>>,
+    events: mpsc::Receiver<EventOf<N>>,
+    counters: Arc<LinkCounters>,
+}
+
+impl<N: Net, C: Clock> Links<N, C> {
+    pub(super) fn new(
+        (net, clock): (N, C),
+        me: Option<NodeId>,
+        message_bytes_max: u64,
+        connect_timeout: Period,
+    ) -> Links<N, C> {
+        let (send, events) = mpsc::channel(INBOUND_MAX);
+        Links {
+            net,
+            clock,
+            me,
+            message_bytes_max,
+            connect_timeout,
+            last: 0,
+            open: BTreeMap::new(),
+            handshakes: 0,
+            tasks: JoinSet::new(),
+            send,
+            events,
+            counters: Arc::default(),
+        }
+    }
+
+    pub(super) fn counters(&self) -> &Arc<LinkCounters> {
+        &self.counters
+    }
+
+    /// The next events, up to `limit`, appended to `batch`. Dropping the future loses none.
+    ///
+    /// Ends with an error as soon as a task panicked.
+    pub(super) async fn next(
+        &mut self,
+        batch: &mut Vec<EventOf<N>>,
+        limit: usize,
+    ) -> Result<(), ShellError> {
+        loop {
+            tokio::select! {
+                biased;
+                // Never closed: `self.send` is open.
+                _ = self.events.recv_many(batch, limit) => return Ok(()),
+                Some(ended) = self.tasks.join_next() => ended.map_err(panicked)?,
+            }
+        }
+    }
+
+    /// Accepts on a listener for as long as the machine runs.
+    pub(super) fn listen(&mut self, source: Source, mut listener: N::Listener) {
+        let (send, clock, counters) =
+            (self.send.clone(), self.clock.clone(), self.counters.clone());
+        self.tasks.spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok(stream) => {
+                        if send.send(LinkEvent::Arrived(source, stream)).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(_) => {
+                        count(&counters.accept_errors);
+                        clock.sleep_until(clock.now().mono + ACCEPT_RETRY).await;
+                    }
+                }
+            }
+        });
+    }
+
+    /// A stream was accepted: waits for its preamble.
+    pub(super) fn greet(&mut self, source: Source, stream: StreamOf<N>) {
+        if self.handshakes >= HANDSHAKES_MAX {
+            return count(&self.counters.turned_away);
+        }
+        self.handshakes += 1;
+        let (send, clock, counters) =
+            (self.send.clone(), self.clock.clone(), self.counters.clone());
+        self.tasks.spawn(async move {
+            let event = greet(source, stream, clock, counters).await;
+            // Nobody listens any more when the whole shell ends.
+            send.send(event).await.ok();
+        });
+    }
+
+    /// A handshake is over, well or not.
+    pub(super) fn greeted(&mut self) {
+        self.handshakes = self.handshakes.saturating_sub(1);
+    }
+
+    /// Opens a stream to a node's port; the result arrives as an event.
+    pub(super) fn dial(&mut self, node: NodeId, port: Option<u16>) {
+        let (net, clock, send) = (self.net.clone(), self.clock.clone(), self.send.clone());
+        let limit = self.connect_timeout;
+        self.tasks.spawn(async move {
+            let event = match port {
+                None => LinkEvent::DialFailed {
+                    node,
+                    refused: false,
+                },
+                Some(port) => match within(&clock, limit, net.connect(node.ip(), port)).await {
+                    Some(Ok(stream)) => LinkEvent::Dialed(node, stream),
+                    Some(Err(error)) => {
+                        let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+                        LinkEvent::DialFailed { node, refused }
+                    }
+                    None => LinkEvent::DialFailed {
+                        node,
+                        refused: false,
+                    },
+                },
+            };
+            // Nobody listens any more when the whole shell ends.
+            send.send(event).await.ok();
+        });
+    }
+
+    /// Takes a stream into service and gives it its number.
+    pub(super) fn open(&mut self, dialed: Option<NodeId>, stream: StreamOf<N>) -> ConnId {
+        self.last += 1;
+        let conn = ConnId(self.last);
+        let (queue, outgoing) = mpsc::channel(OUTBOUND_MAX);
+        let (closing_send, closing) = oneshot::channel();
+        self.open.insert(
+            conn,
+            Open {
+                queue,
+                _closing: closing_send,
+            },
+        );
+        let task = Connection {
+            conn,
+            dialed: dialed.is_some(),
+            ends: Ends {
+                me: self.me.clone(),
+                peer: dialed,
+            },
+            message_bytes_max: self.message_bytes_max,
+            clock: self.clock.clone(),
+            events: self.send.clone(),
+            outgoing,
+            closing,
+            counters: self.counters.clone(),
+        };
+        self.tasks.spawn(task.run(stream));
+        conn
+    }
+
+    /// True while the connection is open as far as the machine knows.
+    pub(super) fn is_open(&self, conn: ConnId) -> bool {
+        self.open.contains_key(&conn)
+    }
+
+    /// Room for one message on a connection.
+    pub(super) fn room(&self, conn: ConnId) -> Result<mpsc::Permit<'_, Outgoing>, SendError> {
+        let open = self.open.get(&conn).ok_or(SendError::Closed)?;
+        open.queue.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => SendError::Busy,
+            mpsc::error::TrySendError::Closed(()) => SendError::Closed,
+        })
+    }
+
+    /// Sends what is queued, then closes. False when it was closed before.
+    pub(super) fn close(&mut self, conn: ConnId) -> bool {
+        self.open.remove(&conn).is_some()
+    }
+
+    /// Cuts a connection that does not take its answers.
+    pub(super) fn cut(&mut self, conn: ConnId) -> bool {
+        count(&self.counters.cut);
+        self.close(conn)
+    }
+}
+
+/// The message of a task's panic. Tasks are aborted only with the whole shell.
+fn panicked(error: tokio::task::JoinError) -> ShellError {
+    let text = match error.try_into_panic() {
+        Ok(panic) => match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(panic) => panic
+                .downcast::<&'static str>()
+                .map_or_else(|_| "no message".to_owned(), |text| (*text).to_owned()),
+        },
+        Err(error) => error.to_string(),
+    };
+    ShellError::Panicked(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_a_task_ends_the_machine_with_its_message() {
+        use crate::net::tokio::{TokioClock, TokioNet};
+        let ends = (TokioNet, TokioClock::start());
+        let mut links = Links::new(ends, None, 4096, Period::from_secs(1));
+        links.tasks.spawn(async { panic!("wires crossed") });
+        let error = links.next(&mut Vec::new(), 1).await.unwrap_err();
+        assert_eq!(error.to_string(), "a task panicked: wires crossed");
+    }
+}

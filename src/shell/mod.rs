@@ -1,0 +1,194 @@
+//! The tasks around the core's two machines, generic over [`Net`](crate::net::Net) and
+//! [`Clock`](crate::net::Clock): the same code runs on real sockets and on simulated ones.
+//!
+//! One task owns a machine and is its only writer. It waits for the next batch from its
+//! connections, for the machine's own deadline or for somebody's command, reads both clocks, feeds
+//! the machine and hands its outputs to the connections' bounded queues. Connection tasks encode
+//! and decode; a slow one fills its own queue and is cut, and nobody else waits for it.
+//!
+//! # Layout
+//! - [`node`]: around the server machine · [`sdk`]: around the client machine
+//! - `links`: the connections of one machine · `connection`: one connection's task
+
+mod connection;
+mod links;
+pub mod node;
+pub mod sdk;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use distro_core::ids::NodeId;
+use distro_core::time::Period;
+
+/// Nacos's offset of the SDK port from the main port.
+pub const SDK_PORT_OFFSET: u16 = 1000;
+/// Nacos's offset of the cluster port from the main port.
+pub const CLUSTER_PORT_OFFSET: u16 = 1001;
+
+/// Messages that wait between all connections of a machine and the machine. A connection that
+/// finds it full waits, and so, by TCP, does its peer.
+const INBOUND_MAX: usize = 8_192;
+/// Messages that the machine takes in one go.
+const INBOUND_BATCH: usize = 256;
+/// Messages that wait on one connection to be written. Beyond it requests are refused as busy and
+/// an answer that finds no room cuts the connection.
+const OUTBOUND_MAX: usize = 1_024;
+/// Messages that are encoded before one flush.
+const OUTBOUND_BATCH: usize = 64;
+/// Bytes that gather before a batch is written early.
+const FLUSH_BYTES: usize = 64 * 1024;
+/// Accepted streams that have not shown their preamble yet. Beyond it new ones are turned away.
+const HANDSHAKES_MAX: usize = 1_024;
+/// Operator commands, or application calls, that wait.
+const COMMANDS_MAX: usize = 1_024;
+/// How long an accepted stream may take to show its preamble.
+const PREAMBLE_TIMEOUT: Period = Period::from_secs(5);
+/// How long a connection that this end closed may take to deliver what is still queued.
+const LINGER: Period = Period::from_secs(1);
+/// Pause after a failure to accept, such as too many open files.
+const ACCEPT_RETRY: Period = Period::from_millis(100);
+/// Wakes in a row without any time passing. A machine that wants more makes no progress.
+const IDLE_WAKES_MAX: u32 = 10_000;
+
+/// Sees what goes into a machine and what comes out, after the machine took it and before it is
+/// carried out. For traces and checks; the production node uses [`NoTap`], which costs nothing.
+pub trait Tap<I, O>: 'static {
+    /// False: the shell does not even keep inputs to show them.
+    const ACTIVE: bool = true;
+    /// The machine took this.
+    fn input(&mut self, input: &I);
+    /// The machine wants this done.
+    fn output(&mut self, output: &O);
+}
+
+/// Sees nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTap;
+
+impl<I, O> Tap<I, O> for NoTap {
+    const ACTIVE: bool = false;
+    fn input(&mut self, _input: &I) {}
+    fn output(&mut self, _output: &O) {}
+}
+
+/// Where a node listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// For clients.
+    pub sdk: u16,
+    /// For fellow nodes.
+    pub cluster: u16,
+}
+
+/// The ports of nodes. Nacos never transmits them: both follow from the main port unless somebody
+/// sets them.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    set: BTreeMap<NodeId, Ports>,
+}
+
+impl Directory {
+    /// Sets a node's ports.
+    pub fn set(&mut self, node: NodeId, ports: Ports) {
+        self.set.insert(node, ports);
+    }
+
+    /// A node's ports; `None` when its address holds no usable main port.
+    pub fn ports(&self, node: &NodeId) -> Option<Ports> {
+        if let Some(ports) = self.set.get(node) {
+            return Some(*ports);
+        }
+        let main: u16 = node.port().parse().ok()?;
+        Some(Ports {
+            sdk: main.checked_add(SDK_PORT_OFFSET)?,
+            cluster: main.checked_add(CLUSTER_PORT_OFFSET)?,
+        })
+    }
+}
+
+/// What the transport of one machine has counted. Shared with its connection tasks.
+#[derive(Debug, Default)]
+pub struct LinkCounters {
+    /// Streams whose first bytes were not ours, or that sent none in time.
+    pub strangers: AtomicU64,
+    /// Streams turned away because too many had not said who they are.
+    pub turned_away: AtomicU64,
+    /// Failures to accept.
+    pub accept_errors: AtomicU64,
+    /// Connections ended because a frame broke the framing or its size limit.
+    pub broken_frames: AtomicU64,
+    /// Responses that did not parse; the machine got an error in their place.
+    pub malformed_responses: AtomicU64,
+    /// Messages over the size limit that were not sent.
+    pub oversized: AtomicU64,
+    /// Connections cut because an answer found no room in their queue.
+    pub cut: AtomicU64,
+}
+
+/// Counts one.
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Why a shell ended.
+#[derive(Debug)]
+pub enum ShellError {
+    /// A configuration that no node starts with: every problem, in words.
+    Config(Vec<String>),
+    /// A port could not be listened on.
+    Listen {
+        /// Which.
+        port: u16,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A task panicked: a bug of ours. The text is its message.
+    Panicked(String),
+    /// The machine asks for a wake again and again without time passing: a bug of ours.
+    Spinning,
+}
+
+impl fmt::Display for ShellError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShellError::Config(problems) => f.write_str(&problems.join("; ")),
+            ShellError::Listen { port, error } => write!(f, "port {port}: {error}"),
+            ShellError::Panicked(message) => write!(f, "a task panicked: {message}"),
+            ShellError::Spinning => {
+                write!(
+                    f,
+                    "{IDLE_WAKES_MAX} wakes without time passing: the machine spins"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ShellError {}
+
+/// Notices a machine that makes no progress.
+#[derive(Debug, Default)]
+struct Progress {
+    at: distro_core::time::Mono,
+    wakes: u32,
+}
+
+impl Progress {
+    /// A wake happens at this moment.
+    fn wake(&mut self, now: distro_core::time::Mono) -> Result<(), ShellError> {
+        if now > self.at {
+            *self = Progress { at: now, wakes: 0 };
+        }
+        self.wakes += 1;
+        if self.wakes > IDLE_WAKES_MAX {
+            Err(ShellError::Spinning)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The shell around the server machine.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use distro_core::config::Config;
+use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
+use distro_core::node::Node;
+use tokio::sync::mpsc;
+
+use super::connection::{LinkEvent, Outgoing};
+use super::links::{EventOf, Links};
+use super::{
+    COMMANDS_MAX, Directory, INBOUND_BATCH, LinkCounters, NoTap, Progress, ShellError, Tap,
+};
+use crate::net::{Clock, Net};
+
+/// A node with its sockets, ready to run.
+#[derive(Debug)]
+pub struct NodeShell<N: Net, C, T = NoTap> {
+    node: Rc<RefCell<Node>>,
+    clock: C,
+    links: Links<N, C>,
+    directory: Directory,
+    tap: T,
+    commands: mpsc::Receiver<Command>,
+    command_sender: mpsc::Sender<Command>,
+    out: Vec<Output>,
+    /// What the shell itself has to tell the machine.
+    local: VecDeque<Input>,
+}
+
+impl<N: Net, C: Clock> NodeShell<N, C> {
+    /// A node that listens on its ports and has not started.
+    ///
+    /// # Errors
+    /// [`ShellError::Config`] or [`ShellError::Listen`]; nothing runs.
+    pub async fn bind(
+        net: N,
+        clock: C,
+        config: Config,
+        directory: Directory,
+    ) -> Result<NodeShell<N, C>, ShellError> {
+        let ports = directory.ports(&config.node).ok_or_else(|| {
+            ShellError::Config(vec![format!("{} has no usable port", config.node)])
+        })?;
+        let listen = async |port| {
+            net.listen(port)
+                .await
+                .map_err(|error| ShellError::Listen { port, error })
+        };
+        let (sdk, cluster) = (listen(ports.sdk).await?, listen(ports.cluster).await?);
+        NodeShell::on(net, clock, config, directory, (sdk, cluster))
+    }
+
+    /// A node on sockets (for clients, for fellow nodes) that already listen.
+    ///
+    /// # Errors
+    /// [`ShellError::Config`]; nothing runs.
+    pub fn on(
+        net: N,
+        clock: C,
+        config: Config,
+        directory: Directory,
+        (sdk, cluster): (N::Listener, N::Listener),
+    ) -> Result<NodeShell<N, C>, ShellError> {
+        let (me, message_bytes_max) = (config.node.clone(), config.message_bytes_max);
+        let connect_timeout = config.timing.connect_timeout;
+        let node = Node::new(config, clock.now()).map_err(ShellError::Config)?;
+        let ends = (net, clock.clone());
+        let mut links = Links::new(ends, Some(me), message_bytes_max, connect_timeout);
+        links.listen(Source::Sdk, sdk);
+        links.listen(Source::Cluster, cluster);
+        let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
+        Ok(NodeShell {
+            node: Rc::new(RefCell::new(node)),
+            clock,
+            links,
+            directory,
+            tap: NoTap,
+            commands,
+            command_sender,
+            out: Vec::new(),
+            local: VecDeque::new(),
+        })
+    }
+}
+
+impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
+    /// The same node with something that watches it.
+    pub fn with_tap<U: Tap<Input, Output>>(self, tap: U) -> NodeShell<N, C, U> {
+        NodeShell {
+            node: self.node,
+            clock: self.clock,
+            links: self.links,
+            directory: self.directory,
+            tap,
+            commands: self.commands,
+            command_sender: self.command_sender,
+            out: self.out,
+            local: self.local,
+        }
+    }
+
+    /// The machine, to look at from the task that runs the shell, between its steps.
+    pub fn node(&self) -> Rc<RefCell<Node>> {
+        self.node.clone()
+    }
+
+    /// Where an operator's commands go.
+    pub fn commands(&self) -> mpsc::Sender<Command> {
+        self.command_sender.clone()
+    }
+
+    /// What the transport has counted so far.
+    pub fn counters(&self) -> Arc<LinkCounters> {
+        self.links.counters().clone()
+    }
+
+    /// Runs the node. Dropping the future is a kill: every connection ends at once.
+    ///
+    /// # Errors
+    /// A bug of ours, caught: see [`ShellError`].
+    pub async fn run(mut self) -> Result<(), ShellError> {
+        let mut batch = Vec::with_capacity(INBOUND_BATCH);
+        let mut progress = Progress::default();
+        self.feed(Input::Wake);
+        loop {
+            let deadline = self.node.borrow().next_deadline();
+            let clock = self.clock.clone();
+            let wake = async {
+                match deadline {
+                    Some(deadline) => clock.sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                arrived = self.links.next(&mut batch, INBOUND_BATCH) => arrived?,
+                () = wake => {}
+                // Never closed: the shell itself holds a sender.
+                Some(command) = self.commands.recv() => self.feed(Input::Command(command)),
+            }
+            for event in batch.drain(..) {
+                self.take(event);
+            }
+            // Whatever ended the wait: a busy input must delay neither deadline nor operator.
+            let now = self.clock.now().mono;
+            if self
+                .node
+                .borrow()
+                .next_deadline()
+                .is_some_and(|deadline| deadline <= now)
+            {
+                progress.wake(now)?;
+                self.feed(Input::Wake);
+            }
+            if let Ok(command) = self.commands.try_recv() {
+                self.feed(Input::Command(command));
+            }
+        }
+    }
+
+    /// Translates what a connection tells.
+    fn take(&mut self, event: EventOf<N>) {
+        let input = match event {
+            LinkEvent::Arrived(source, stream) => return self.links.greet(source, stream),
+            LinkEvent::Stranger => return self.links.greeted(),
+            LinkEvent::Accepted(listener, stream) => {
+                self.links.greeted();
+                let (remote_ip, remote_port) = (stream.remote_ip.clone(), stream.remote_port);
+                let conn = self.links.open(None, stream);
+                Input::ConnOpened {
+                    conn,
+                    listener,
+                    remote_ip,
+                    remote_port,
+                }
+            }
+            LinkEvent::Dialed(member, stream) => {
+                let conn = self.links.open(Some(member.clone()), stream);
+                Input::Dialed { member, conn }
+            }
+            LinkEvent::DialFailed {
+                node: member,
+                refused,
+            } => Input::DialFailed { member, refused },
+            // What a connection still had to say when the node closed it is dropped.
+            LinkEvent::Request(conn, id, request) if self.links.is_open(conn) => {
+                Input::Request { conn, id, request }
+            }
+            LinkEvent::Response(conn, id, response) if self.links.is_open(conn) => {
+                Input::Response { conn, id, response }
+            }
+            LinkEvent::SendFailed(conn, id, cause) if self.links.is_open(conn) => {
+                Input::SendFailed { conn, id, cause }
+            }
+            LinkEvent::Closed(conn) if self.links.close(conn) => Input::ConnClosed { conn },
+            LinkEvent::Request(..)
+            | LinkEvent::Response(..)
+            | LinkEvent::SendFailed(..)
+            | LinkEvent::Closed(_) => return,
+        };
+        self.feed(input);
+    }
+
+    /// Feeds the machine and carries out what it wants, until nothing is left to tell it.
+    fn feed(&mut self, input: Input) {
+        self.local.push_back(input);
+        let mut out = std::mem::take(&mut self.out);
+        while let Some(input) = self.local.pop_front() {
+            let shown = T::ACTIVE.then(|| input.clone());
+            self.node
+                .borrow_mut()
+                .handle(self.clock.now(), input, &mut out);
+            if let Some(input) = shown {
+                self.tap.input(&input);
+            }
+            for output in out.drain(..) {
+                self.carry_out(output);
+            }
+        }
+        self.out = out;
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Request { conn, id, .. } => match self.links.room(conn) {
+                Ok(room) => {
+                    self.tap.output(&output);
+                    if let Output::Request { request, .. } = output {
+                        room.send(Outgoing::Request(id, request));
+                    }
+                }
+                Err(cause) => self.local.push_back(Input::SendFailed { conn, id, cause }),
+            },
+            Output::Response { conn, id, .. } => {
+                let full = match self.links.room(conn) {
+                    Ok(room) => {
+                        self.tap.output(&output);
+                        if let Output::Response { response, .. } = output {
+                            room.send(Outgoing::Response(id, response));
+                        }
+                        false
+                    }
+                    Err(cause) => cause == SendError::Busy,
+                };
+                if full && self.links.cut(conn) {
+                    self.local.push_back(Input::ConnClosed { conn });
+                }
+            }
+            Output::Dial { ref member } => {
+                self.tap.output(&output);
+                let port = self.directory.ports(member).map(|ports| ports.cluster);
+                self.links.dial(member.clone(), port);
+            }
+            Output::Close { conn, .. } => {
+                self.tap.output(&output);
+                self.links.close(conn);
+            }
+            Output::Event(_) => self.tap.output(&output),
+        }
+    }
+}
