@@ -18,7 +18,7 @@ use distro_sim::scenario::model::{
 };
 use distro_sim::scenario::{address, impossible, write};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 /// Faults begin and operations happen in this stretch, in tenths of a second.
 const BUSY: u64 = 400;
@@ -391,21 +391,29 @@ fn write_out(scenario: &Scenario) -> PathBuf {
     path
 }
 
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES")
+/// Without `PROPTEST_CASES` always the same lives, so that a change is judged by what it changed;
+/// with it that many new ones, to explore.
+fn runner() -> TestRunner {
+    let explore = std::env::var("PROPTEST_CASES")
         .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(400)
+        .and_then(|text| text.parse().ok());
+    let cases = explore.unwrap_or(500);
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if explore.is_some() {
+        TestRunner::new(config)
+    } else {
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        TestRunner::new_with_rng(config, rng)
+    }
 }
 
 #[test]
 fn every_check_holds_when_the_faults_are_over() {
-    let config = Config {
-        cases: cases(),
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let mut runner = TestRunner::new(config);
+    let mut runner = runner();
     let result = runner.run(&plan(), |plan| {
         let scenario = plan.scenario();
         if !impossible(&scenario).is_empty() {

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::calls::Purpose;
-use super::members::Link;
+use super::members::{Fellow, Link};
 use super::session::cluster_setup;
 use super::{NamingEvent, Node, Stage};
 use crate::constants::{HEALTH_CHECK_TRIES, RECONNECT_STEP, REDIAL_STEPS_MAX};
@@ -269,8 +269,13 @@ impl Node {
         if self.stage == Stage::Loading {
             self.advance_load(out);
         }
-        // What was missed while the member was away is found now, not at the next round.
-        if returned && self.stage == Stage::Ready && self.members.speaks_distro(member) {
+        // What was missed while the member was away is found now, not at the next round; but a
+        // member that comes and goes is not verified each time (S16).
+        let paced = self.config.timing.verify_interval.micros() / 2;
+        let run = self.run();
+        let is_due = |fellow: &Fellow| run.since(fellow.verified).micros() >= paced;
+        let is_due = self.members.table.get(member).is_some_and(is_due);
+        if returned && is_due && self.stage == Stage::Ready && self.members.speaks_distro(member) {
             self.verify_member(member, out);
         }
     }

@@ -51,6 +51,8 @@ pub(crate) struct Fellow {
     pub(super) heard: Mono,
     pub(super) unanswered: u32,
     pub(crate) incarnation: Incarnation,
+    /// When this node's clients were last verified with it.
+    pub(super) verified: Mono,
     /// It answered the setup with the `distro` ability.
     pub(super) distro: bool,
 }
@@ -90,6 +92,7 @@ impl Members {
             heard: now,
             unanswered: 0,
             incarnation: Incarnation(0),
+            verified: now,
             distro: false,
         };
         self.table.entry(peer.clone()).or_insert(fellow);

@@ -43,6 +43,10 @@ impl Node {
         let Some(conn) = self.members.reachable_conn(member) else {
             return;
         };
+        let run = self.run();
+        if let Some(fellow) = self.members.table.get_mut(member) {
+            fellow.verified = run;
+        }
         if self.members.speaks_distro(member) {
             let round = DigestRound::Whole(self.clients.own_tree().whole());
             return self.send_digest(member, conn, round, out);

@@ -331,6 +331,14 @@ impl Facts {
         Some(all)
     }
 
+    /// True when the life of the owner that vouched for the client is over: what is left of its
+    /// record ends with a lease, on each node for itself.
+    pub fn owner_ended(&self, client: u32) -> bool {
+        let record = &self.clients[client as usize];
+        let owner = &self.processes[record.owner as usize];
+        !owner.alive || owner.life != record.owner_life
+    }
+
     /// Takes notice of an observation.
     pub fn see(&mut self, kind: Kind, entry: u64, seen: &Observation<'_>) {
         self.now = Moment { at: seen.at, entry };

@@ -130,12 +130,11 @@ fn picture(node: u32, cx: &Context<'_>) -> Option<Picture> {
             .filter(|view| !view.data.services.is_empty())
             .map(|view| {
                 let known = facts.client_of(&view.data.client);
-                let orphan =
-                    known.is_some_and(|client| facts.clients[client as usize].orphaned.is_some());
+                let ended = known.is_some_and(|client| facts.owner_ended(client));
                 let row = Row {
                     data: view.data.clone(),
                     owner: view.origin.node.clone(),
-                    vouched: !orphan,
+                    vouched: !ended,
                 };
                 (view.data.client.clone(), row)
             });

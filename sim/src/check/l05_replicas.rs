@@ -51,13 +51,8 @@ impl Check for Replicas {
             Seen::Node(Event::ClientChanged { native: false, .. }) => {
                 let Some(client) = facts.client else { return };
                 let record = &facts.clients[client as usize];
-                let owner = &facts.processes[record.owner as usize];
                 // An owner that died before its DELETE went out took it along: a lease ends it.
-                let sent = |gone: &Moment| owner.alive && owner.started.at <= gone.at;
-                if let Some(gone) = record
-                    .gone
-                    .filter(|gone| record.orphaned.is_none() && sent(gone))
-                {
+                if let Some(gone) = record.gone.filter(|_| !facts.owner_ended(client)) {
                     self.ghosts.entry((client, node)).or_insert(gone);
                 }
             }

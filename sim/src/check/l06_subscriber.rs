@@ -96,7 +96,8 @@ impl Check for Subscriber {
             } => {
                 self.wanted.remove(&(host, key.clone()));
             }
-            Seen::Client(SdkEvent::Disconnected { .. }) => {
+            // What still arrives over a connection that is given up binds nobody.
+            Seen::Client(SdkEvent::Disconnected { .. } | SdkEvent::Connected { .. }) => {
                 self.has.retain(|(_, _, client), _| *client != host);
             }
             Seen::Started | Seen::Stopped { .. } => {

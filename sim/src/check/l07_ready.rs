@@ -36,8 +36,10 @@ impl Check for Ready {
                 let Some(since) = self.starting.remove(&node) else {
                     return;
                 };
-                // The node's own word counts as the end of its start, not as a disturbance.
-                let due = Some(deadline(node, since, since.at, cx));
+                // The node's own word counts as the end of its start, not as a disturbance; a stop
+                // of its process does.
+                let own = since.at.max(facts.faults.last_pause(node));
+                let due = Some(deadline(node, since, own, cx));
                 duty::done(found, Property::L7, (since.at, facts.now), due, || {
                     late(node, cx)
                 });

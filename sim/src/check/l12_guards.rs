@@ -50,7 +50,7 @@ impl Check for Guards {
                 let Some(client) = facts.client else { return };
                 let record = &facts.clients[client as usize];
                 // Its owner removed it and then died, and a third node handed it on.
-                if record.orphaned.is_some() || owner_ended(client, cx) {
+                if record.orphaned.is_some() || facts.owner_ended(client) {
                     self.orphans.insert(client);
                 }
             }
@@ -101,12 +101,6 @@ impl Check for Guards {
     fn finish(&mut self, cx: &Context<'_>, found: &mut Found) {
         self.tick(cx, found);
     }
-}
-
-fn owner_ended(client: u32, cx: &Context<'_>) -> bool {
-    let record = &cx.facts.clients[client as usize];
-    let owner = &cx.facts.processes[record.owner as usize];
-    !owner.alive || owner.life != record.owner_life
 }
 
 impl Guards {

@@ -132,7 +132,16 @@ fn missed(node: u32, service: u32, place: Place, cx: &Context<'_>) -> Option<u32
                 && record.changed.at + settle <= facts.now.at
                 && facts.process_lives(*client)
                 && facts.connected(*client)
-                && (owner == node || !facts.may_drop(node, owner))
+                && (owner == node || told(owner, node, cx))
         })
     })
+}
+
+/// A node can miss only what its owner could tell it: nothing was wrong between them for long.
+fn told(owner: u32, node: u32, cx: &Context<'_>) -> bool {
+    let facts = cx.facts;
+    let settle = facts.bounds.settle();
+    let calm = facts.calm(owner, node);
+    !facts.may_drop(node, owner)
+        && calm.is_some_and(|calm| calm.severe.max(calm.mild) + settle <= facts.now.at)
 }
