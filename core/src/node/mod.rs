@@ -86,6 +86,9 @@ pub struct Node {
     /// Syncs that a test makes fail.
     fail_apply: u32,
     bus: VecDeque<NamingEvent>,
+    /// The running time at which it has to be woken, as it was after the last input. Why kept: it
+    /// is asked for after every input and needed again at the next one.
+    deadline: Option<Mono>,
     counters: Counters,
 }
 
@@ -161,6 +164,7 @@ impl Node {
             rebalance: None,
             fail_apply: 0,
             bus: VecDeque::new(),
+            deadline: Some(Mono(0)),
             counters: Counters::default(),
             rng,
             config,
@@ -172,9 +176,8 @@ impl Node {
     /// A spurious [`Input::Wake`] is harmless. A wake later than [`Node::next_deadline`] is safe:
     /// a node that was late by more than a second takes it for a stop of its own process.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
-        let deadline = self.run_deadline();
         self.now = now;
-        if let Some(paused) = self.clock.advance(now.mono, deadline) {
+        if let Some(paused) = self.clock.advance(now.mono, self.deadline) {
             self.counters.pauses += 1;
             out.push(Output::Event(Event::Paused(paused)));
         }
@@ -204,12 +207,14 @@ impl Node {
         }
         self.settle(out);
         self.fire_due(out);
+        self.syncs.update_next();
+        self.deadline = self.run_deadline();
     }
 
     /// The latest instant at which to call with [`Input::Wake`]; `None` when nothing can happen
     /// by itself.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.run_deadline().map(|run| self.clock.mono_at(run))
+        self.deadline.map(|run| self.clock.mono_at(run))
     }
 
     fn run_deadline(&self) -> Option<Mono> {

@@ -58,6 +58,10 @@ struct Target {
 #[derive(Debug)]
 pub(crate) struct Syncs {
     targets: BTreeMap<NodeId, Target>,
+    /// The earliest task of all open targets; kept so that no input has to look at all targets.
+    next: Option<Mono>,
+    /// Something changed since `next` was found.
+    stale: bool,
 }
 
 /// How tasks are merged and sent.
@@ -149,20 +153,25 @@ impl Syncs {
                 .iter()
                 .map(|peer| (peer.clone(), Target::default()))
                 .collect(),
+            next: None,
+            stale: false,
         }
     }
 
     pub(crate) fn add_target(&mut self, target: &NodeId) {
+        self.stale = true;
         self.targets.entry(target.clone()).or_default();
     }
 
     /// A target that left the member list: everything that waits for it is done.
     pub(crate) fn remove_target(&mut self, target: &NodeId) {
+        self.stale = true;
         self.targets.remove(target);
     }
 
     /// Notes whether a target can be reached. True when it can and could not before.
     pub(crate) fn set_reachable(&mut self, target: &NodeId, reachable: bool) -> bool {
+        self.stale = true;
         let Some(target) = self.targets.get_mut(target) else {
             return false;
         };
@@ -191,14 +200,31 @@ impl Syncs {
             .sum()
     }
 
-    /// When the next sync is due, in aging time. Targets that cannot be reached wait for nothing.
-    pub(crate) fn next_deadline(&self, aged: Mono) -> Option<Mono> {
-        self.targets
+    /// One target, to change.
+    fn target_mut(&mut self, target: &NodeId) -> Option<&mut Target> {
+        self.stale = true;
+        self.targets.get_mut(target)
+    }
+
+    /// Finds the earliest task again if anything changed.
+    pub(crate) fn update_next(&mut self) {
+        if !core::mem::take(&mut self.stale) {
+            return;
+        }
+        self.next = self
+            .targets
             .values()
             .filter(|target| target.is_open(false))
             .filter_map(|target| target.queue.first())
-            .map(|(due, _)| (*due).max(aged))
-            .min()
+            .map(|(due, _)| *due)
+            .min();
+    }
+
+    /// When the next sync is due, in aging time. Targets that cannot be reached wait for nothing.
+    /// Call [`Syncs::update_next`] first.
+    pub(crate) fn next_deadline(&self, aged: Mono) -> Option<Mono> {
+        assert!(!self.stale, "the earliest task is looked for after changes");
+        self.next.map(|due| due.max(aged))
     }
 }
 
@@ -224,6 +250,7 @@ impl Node {
     fn sync_to_all(&mut self, client: &ClientId, action: Action) {
         let rules = self.sync_rules();
         let delay = self.config.timing.sync_delay;
+        self.syncs.stale = true;
         for target in self.syncs.targets.values_mut() {
             target.add(client, action, delay, rules);
         }
@@ -266,7 +293,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         let rules = self.sync_rules();
-        let Some(entry) = self.syncs.targets.get_mut(target) else {
+        let Some(entry) = self.syncs.target_mut(target) else {
             return;
         };
         entry.add(client, action, delay, rules);
@@ -280,6 +307,14 @@ impl Node {
     /// Sends every sync that is due to a target that can be reached.
     pub(super) fn send_due_syncs(&mut self, out: &mut Vec<Output>) {
         let rules = self.sync_rules();
+        // Why not with the quirk: it also sends to targets that are not open.
+        if !rules.newest_wins {
+            self.syncs.update_next();
+            if self.syncs.next.is_none_or(|due| due > rules.aged) {
+                return;
+            }
+        }
+        self.syncs.stale = true;
         loop {
             let due = self.syncs.targets.iter_mut().find_map(|(node, target)| {
                 let (client, action) = target.take_due(rules.aged, rules.newest_wins)?;
@@ -330,7 +365,7 @@ impl Node {
             return self.answered_unreachable(target, &client, action, out);
         };
         self.counters.syncs_sent += 1;
-        if let Some(entry) = self.syncs.targets.get_mut(target) {
+        if let Some(entry) = self.syncs.target_mut(target) {
             entry.in_flight.insert(client);
         }
         let timeout = self.config.timing.sync_timeout;
@@ -366,7 +401,7 @@ impl Node {
         outcome: &Result<Response, FailCause>,
         out: &mut Vec<Output>,
     ) {
-        let Some(entry) = self.syncs.targets.get_mut(target) else {
+        let Some(entry) = self.syncs.target_mut(target) else {
             return;
         };
         entry.finished(&client);
