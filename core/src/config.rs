@@ -35,6 +35,12 @@ pub struct Config {
     pub version: Str,
 }
 
+/// True when `name` is the field's name in kebab case.
+fn is_kebab_of(field: &str, name: &str) -> bool {
+    let kebab = |letter| if letter == b'_' { b'-' } else { letter };
+    field.bytes().map(kebab).eq(name.bytes())
+}
+
 macro_rules! timing {
     ($( $(#[doc = $doc:literal])+ $field:ident = $default:expr, )+) => {
         /// The protocol's times, as an operator or a scenario may change them. Each defaults to the
@@ -59,7 +65,7 @@ macro_rules! timing {
 
             /// The field with this kebab-case name.
             pub fn field_mut(&mut self, name: &str) -> Option<&mut Period> {
-                $( if stringify!($field).replace('_', "-") == name { return Some(&mut self.$field); } )+
+                $( if is_kebab_of(stringify!($field), name) { return Some(&mut self.$field); } )+
                 None
             }
         }

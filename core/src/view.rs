@@ -7,7 +7,6 @@ use crate::ids::{ClientId, Incarnation, NodeId};
 use crate::message::cluster::NodeState;
 use crate::message::distro::{ClientSyncData, Origin};
 use crate::message::naming::ServiceKey;
-use crate::time::Period;
 
 /// One client record.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +18,6 @@ pub struct ClientView<'a> {
     pub origin: &'a Origin,
     /// True when this node is the owner.
     pub native: bool,
-    /// What remains of its lease in this node's running time; absent for native clients.
-    pub remaining: Option<Period>,
 }
 
 /// One service of the index.

@@ -232,8 +232,7 @@ fn project(
     key: &ServiceKey,
     publishers: &BTreeSet<ClientId>,
 ) -> Vec<Arc<Instance>> {
-    type Place = (Str, i32, Str);
-    let mut best: BTreeMap<Place, ((bool, bool), Arc<Instance>)> = BTreeMap::new();
+    let mut claims: Vec<((bool, bool), &Arc<Instance>)> = Vec::with_capacity(publishers.len());
     for client in publishers {
         let entry = clients
             .get(client)
@@ -243,23 +242,18 @@ fn project(
             .binary_search_by(|(service, _)| service.cmp(key))
             .expect("the index holds only what its clients publish");
         let rank = (!clients.is_orphan(&entry.data), entry.native.is_some());
-        for instance in services[at].1.instances() {
-            let place = (
-                instance.ip.clone(),
-                instance.port,
-                instance.cluster_name.clone(),
-            );
-            match best.get_mut(&place) {
-                Some((held, _)) if *held > rank => {}
-                Some(slot) => *slot = (rank, instance.clone()),
-                None => {
-                    best.insert(place, (rank, instance.clone()));
-                }
-            }
-        }
+        claims.extend(services[at].1.instances().iter().map(|one| (rank, one)));
     }
-    best.into_values()
-        .map(|(_, instance)| instance)
+    // Why stable: among equal ranks the later client wins, and it comes last.
+    claims.sort_by(|(_, one), (_, two)| place(one).cmp(&place(two)));
+    claims
+        .chunk_by(|(_, one), (_, two)| place(one) == place(two))
+        .filter_map(|same| same.iter().max_by_key(|(rank, _)| *rank))
+        .map(|(_, instance)| Arc::clone(instance))
         .filter(|instance| instance.enabled)
         .collect()
+}
+
+fn place(instance: &Instance) -> (&str, i32, &str) {
+    (&instance.ip, instance.port, &instance.cluster_name)
 }

@@ -9,6 +9,7 @@ use super::{Node, Stage};
 use crate::ids::{ClientId, Incarnation, NodeId};
 use crate::message::naming::{Instance, ServiceKey};
 use crate::profile::Profile;
+use crate::time::Period;
 use crate::view::{ClientView, Counters, MemberView, ServiceView, Sizes};
 
 impl Node {
@@ -56,8 +57,14 @@ impl Node {
                 self.clients.origin_of(&client.data)
             },
             native,
-            remaining: self.clients.remaining(client, self.aged(), self.lease()),
         }
+    }
+
+    /// What remains of a synced record's lease in this node's running time; absent for native
+    /// clients and for those that are not there.
+    pub fn remaining(&self, client: &ClientId) -> Option<Period> {
+        let client = self.clients.get(client)?;
+        self.clients.remaining(client, self.aged(), self.lease())
     }
 
     /// All services in key order.
