@@ -17,6 +17,7 @@ use crate::check::faults::{Calm, Faults};
 use crate::check::found::Moment;
 use crate::check::intents::Intents;
 use crate::check::kind::Kind;
+use crate::check::lookup::Lookup;
 use crate::check::mirror::{Mirror, Services};
 use crate::observe::{Observation, Seen};
 use crate::scenario::address::node_id;
@@ -147,8 +148,8 @@ pub struct Facts {
     /// The last time that any node probed a connection.
     pub detecting: Vec<Mono>,
     names: Vec<String>,
-    ids: BTreeMap<ClientId, u32>,
-    node_ids: BTreeMap<NodeId, u32>,
+    ids: Lookup<ClientId>,
+    node_ids: Lookup<NodeId>,
     connections: Vec<u32>,
 }
 
@@ -157,7 +158,7 @@ impl Facts {
     pub fn new(scenario: &Scenario) -> Facts {
         let (nodes, hosts) = (scenario.nodes.len(), scenario.hosts());
         let bounds = Bounds::of(scenario);
-        let mut node_ids = BTreeMap::new();
+        let mut node_ids = Lookup::default();
         let mut node = Vec::new();
         for (index, spec) in (0_u32..).zip(&scenario.nodes) {
             node_ids.insert(node_id(index), index);
@@ -188,7 +189,7 @@ impl Facts {
             limited: scenario.limits != distro_core::config::ConnectionLimits::default(),
             detecting: vec![Mono(0); nodes],
             names: names.collect(),
-            ids: BTreeMap::new(),
+            ids: Lookup::default(),
             node_ids,
             connections: vec![0; hosts],
         }
@@ -215,12 +216,12 @@ impl Facts {
 
     /// The node with an address.
     pub fn node_of(&self, id: &NodeId) -> Option<u32> {
-        self.node_ids.get(id).copied()
+        self.node_ids.get(id)
     }
 
     /// The client record with an id, when it was seen.
     pub fn client_of(&self, id: &ClientId) -> Option<u32> {
-        self.ids.get(id).copied()
+        self.ids.get(id)
     }
 
     /// A node runs and is ready.

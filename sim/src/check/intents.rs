@@ -56,7 +56,11 @@ impl Intents {
         if (host as usize) < self.nodes {
             return;
         }
-        self.wanted.retain(|(whose, _), _| *whose != host);
+        let wishes = self.wanted.range((host, 0)..=(host, u32::MAX));
+        let old: Vec<_> = wishes.map(|(place, _)| *place).collect();
+        for place in old {
+            self.wanted.remove(&place);
+        }
         self.pending.push(host);
     }
 

@@ -1,6 +1,6 @@
 //! L11: a member that died is DOWN in the others' view in time, and one that is well is UP.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use distro_core::message::cluster::NodeState;
 use distro_core::time::Mono;
@@ -17,8 +17,8 @@ use crate::scenario::model::HostId;
 pub(crate) struct Members {
     /// Members that died, by (observer, member).
     dead: BTreeMap<(u32, u32), Moment>,
-    /// Pairs that are to be found UP, by (observer, member).
-    well: BTreeSet<(u32, u32)>,
+    /// Pairs that are to be found UP, by (observer, member), in order.
+    well: Vec<(u32, u32)>,
 }
 
 impl Check for Members {
@@ -28,7 +28,10 @@ impl Check for Members {
 
     fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, _found: &mut Found) {
         let (host, facts) = (seen.host.0, cx.facts);
-        self.well = pairs(cx).collect();
+        self.well.clear();
+        self.well.extend(pairs(cx));
+        self.well.sort_unstable();
+        self.well.dedup();
         if !facts.is_node(host) {
             return;
         }

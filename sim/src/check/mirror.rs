@@ -9,6 +9,8 @@ use distro_core::message::distro::ClientSyncData;
 use distro_core::message::naming::{Instance, ServiceKey};
 use distro_core::time::{Mono, Period};
 
+use crate::check::lookup::Lookup;
+
 /// An instance's place in a service: the hash of (ip, port, cluster).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place(pub u64);
@@ -178,7 +180,7 @@ pub struct Mirror {
 /// Numbers for services, given as they show up.
 #[derive(Debug, Default)]
 pub struct Services {
-    numbers: BTreeMap<ServiceKey, u32>,
+    numbers: Lookup<ServiceKey>,
     keys: Vec<ServiceKey>,
 }
 
@@ -186,7 +188,7 @@ impl Services {
     /// The service's number.
     pub fn number(&mut self, key: &ServiceKey) -> u32 {
         if let Some(number) = self.numbers.get(key) {
-            return *number;
+            return number;
         }
         let number = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         self.numbers.insert(key.clone(), number);
@@ -196,7 +198,7 @@ impl Services {
 
     /// The service's number when it has shown up already.
     pub fn known(&self, key: &ServiceKey) -> Option<u32> {
-        self.numbers.get(key).copied()
+        self.numbers.get(key)
     }
 
     /// The service with a number.

@@ -36,6 +36,7 @@ mod l07_ready;
 mod l10_drain;
 mod l11_members;
 mod l12_guards;
+mod lookup;
 mod marks;
 pub mod mirror;
 pub mod property;

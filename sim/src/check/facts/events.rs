@@ -66,7 +66,7 @@ impl Facts {
     /// The number of a record's id; a new one when it is seen for the first time.
     fn number(&mut self, id: &ClientId, owner: u32) -> u32 {
         if let Some(number) = self.ids.get(id) {
-            return *number;
+            return number;
         }
         let number = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
         self.ids.insert(id.clone(), number);
@@ -89,7 +89,7 @@ impl Facts {
     }
 
     fn client_connected(&mut self, node: u32, id: &ClientId, conn: ConnId) {
-        let known = self.ids.contains_key(id);
+        let known = self.ids.get(id).is_some();
         let client = self.number(id, node);
         self.client = Some(client);
         let Some(facts) = self.conns.get_mut(&(node, conn)) else {
@@ -144,7 +144,7 @@ impl Facts {
     }
 
     fn client_removed(&mut self, node: u32, id: &ClientId, cause: RemoveCause, native: bool) {
-        let Some(client) = self.ids.get(id).copied() else {
+        let Some(client) = self.ids.get(id) else {
             return;
         };
         self.client = Some(client);
