@@ -1,6 +1,7 @@
 //! Real sockets and real clocks.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use distro_core::ids::Str;
@@ -19,6 +20,18 @@ pub struct TokioNet;
 pub struct TokioListener {
     inner: TcpListener,
     port: u16,
+}
+
+impl TokioListener {
+    /// Listens on one address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The port is taken or may not be used, or the address is not this host's.
+    pub async fn bind(address: SocketAddr) -> io::Result<TokioListener> {
+        let inner = TcpListener::bind(address).await?;
+        let port = inner.local_addr()?.port();
+        Ok(TokioListener { inner, port })
+    }
 }
 
 fn stream(socket: TcpStream) -> io::Result<Stream<OwnedReadHalf, OwnedWriteHalf>> {
@@ -40,9 +53,7 @@ impl Net for TokioNet {
     type Listener = TokioListener;
 
     async fn listen(&self, port: u16) -> io::Result<TokioListener> {
-        let inner = TcpListener::bind(("0.0.0.0", port)).await?;
-        let port = inner.local_addr()?.port();
-        Ok(TokioListener { inner, port })
+        TokioListener::bind(SocketAddr::from(([0, 0, 0, 0], port))).await
     }
 
     async fn connect(

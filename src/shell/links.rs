@@ -6,7 +6,7 @@ use std::sync::Arc;
 use distro_core::ids::{ConnId, NodeId};
 use distro_core::io::{Listener as Source, SendError};
 use distro_core::time::Period;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, LinkEvent, Outgoing, greet};
@@ -43,6 +43,8 @@ pub(super) struct Links<N: Net, C> {
     send: mpsc::Sender<EventOf<N>>,
     events: mpsc::Receiver<EventOf<N>>,
     counters: Arc<LinkCounters>,
+    /// True: no client is accepted any more.
+    stop: Arc<watch::Sender<bool>>,
 }
 
 impl<N: Net, C: Clock> Links<N, C> {
@@ -66,7 +68,12 @@ impl<N: Net, C: Clock> Links<N, C> {
             send,
             events,
             counters: Arc::default(),
+            stop: Arc::new(watch::Sender::new(false)),
         }
+    }
+
+    pub(super) fn stop(&self) -> &Arc<watch::Sender<bool>> {
+        &self.stop
     }
 
     pub(super) fn counters(&self) -> &Arc<LinkCounters> {
@@ -91,13 +98,29 @@ impl<N: Net, C: Clock> Links<N, C> {
         }
     }
 
-    /// Accepts on a listener for as long as the machine runs.
+    /// Accepts on a listener for as long as the machine runs, or clients until it is to stop.
     pub(super) fn listen(&mut self, source: Source, mut listener: N::Listener) {
         let (send, clock, counters) =
             (self.send.clone(), self.clock.clone(), self.counters.clone());
+        let mut stop = self.stop.subscribe();
         self.tasks.spawn(async move {
+            let stopped = async {
+                let told = match source {
+                    Source::Sdk => stop.wait_for(|stop| *stop).await.is_ok(),
+                    Source::Cluster => false,
+                };
+                if !told {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::pin!(stopped);
             loop {
-                match listener.accept().await {
+                let accepted = tokio::select! {
+                    biased;
+                    () = &mut stopped => return,
+                    accepted = listener.accept() => accepted,
+                };
+                match accepted {
                     Ok(stream) => {
                         if send.send(LinkEvent::Arrived(source, stream)).await.is_err() {
                             return;

@@ -58,8 +58,12 @@ const IDLE_WAKES_MAX: u32 = 10_000;
 /// Sees what goes into a machine and what comes out, after the machine took it and before it is
 /// carried out. For traces and checks; the production node uses [`NoTap`], which costs nothing.
 pub trait Tap<I, O>: 'static {
-    /// False: the shell does not even keep inputs to show them.
+    /// False: the shell does not even keep inputs to show them, unless [`Tap::wants`] says so.
     const ACTIVE: bool = true;
+    /// Whether to show this input; only shown ones are kept while the machine takes them.
+    fn wants(&self, _input: &I) -> bool {
+        Self::ACTIVE
+    }
     /// The machine took this.
     fn input(&mut self, input: &I);
     /// The machine wants this done.

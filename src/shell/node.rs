@@ -8,7 +8,7 @@ use std::sync::Arc;
 use distro_core::config::Config;
 use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
 use distro_core::node::Node;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::connection::{LinkEvent, Outgoing};
 use super::links::{EventOf, Links};
@@ -16,6 +16,18 @@ use super::{
     COMMANDS_MAX, Directory, INBOUND_BATCH, LinkCounters, NoTap, Progress, ShellError, Tap,
 };
 use crate::net::{Clock, Net};
+
+/// Ends a node's listener for clients.
+#[derive(Debug, Clone)]
+pub struct StopAccepting(Arc<watch::Sender<bool>>);
+
+impl StopAccepting {
+    /// From now on clients are refused by the system. Fellow nodes still get in: a node that drains
+    /// is a member until it ends.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
 
 /// A node with its sockets, ready to run.
 #[derive(Debug)]
@@ -112,6 +124,11 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
     /// Where an operator's commands go.
     pub fn commands(&self) -> mpsc::Sender<Command> {
         self.command_sender.clone()
+    }
+
+    /// Ends the listener for clients when it is told to; those that are connected stay.
+    pub fn stop_accepting(&self) -> StopAccepting {
+        StopAccepting(self.links.stop().clone())
     }
 
     /// What the transport has counted so far.
@@ -211,7 +228,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
         self.local.push_back(input);
         let mut out = std::mem::take(&mut self.out);
         while let Some(input) = self.local.pop_front() {
-            let shown = T::ACTIVE.then(|| input.clone());
+            let shown = self.tap.wants(&input).then(|| input.clone());
             self.node
                 .borrow_mut()
                 .handle(self.clock.now(), input, &mut out);

@@ -229,7 +229,7 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
         self.local.push_back(input);
         let mut out = std::mem::take(&mut self.out);
         while let Some(input) = self.local.pop_front() {
-            let shown = T::ACTIVE.then(|| input.clone());
+            let shown = self.tap.wants(&input).then(|| input.clone());
             self.sdk
                 .borrow_mut()
                 .handle(self.clock.now(), input, &mut out);
