@@ -5,8 +5,10 @@
 //! - [`codec`]: Nacos's messages as JSON payloads · [`carrier`]: payloads on a byte stream
 //! - [`net`]: the network and the clocks the shell runs on, real or simulated
 //! - [`shell`]: the tasks around a core `Node` and a core `Sdk`
+//! - [`text`]: how people write values
 
 pub mod carrier;
 pub mod codec;
 pub mod net;
 pub mod shell;
+pub mod text;

@@ -1,3 +1,5 @@
+use distro_node::text::value::TIME_HELP;
+
 use super::*;
 
 #[test]
