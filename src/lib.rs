@@ -5,10 +5,13 @@
 //! - [`codec`]: Nacos's messages as JSON payloads · [`carrier`]: payloads on a byte stream
 //! - [`net`]: the network and the clocks the shell runs on, real or simulated
 //! - [`shell`]: the tasks around a core `Node` and a core `Sdk`
-//! - [`text`]: how people write values
+//! - [`settings`]: what an operator may set · [`text`]: how people write values
+//! - [`cli`]: the commands of the binary `distro`
 
 pub mod carrier;
+pub mod cli;
 pub mod codec;
 pub mod net;
+pub mod settings;
 pub mod shell;
 pub mod text;

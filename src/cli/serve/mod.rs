@@ -1,0 +1,162 @@
+//! `distro serve`: one node, from start to stop.
+
+mod log;
+mod members;
+mod run;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{BAD_INPUT, DONE, Failure, coloured, complain, print, runtime};
+use crate::settings::Settings;
+use crate::settings::read::{FILE_VARIABLE, Flag, Sources, load};
+
+/// What `distro serve` takes. Every value is checked together with those of the file and of the
+/// environment, so that one run tells everything that is wrong.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every key of --print-config can be set by `--set KEY=VALUE`, by a variable \
+    DISTRO_KEY (capitals, `_` for `.` and `-`) or in the file; a flag beats the environment, which \
+    beats the file. Without members the node is alone. SIGTERM or Ctrl-C sends clients to other \
+    nodes and exits 0; a second one stops at once."
+)]
+pub struct ServeArguments {
+    /// Settings in TOML (environment: DISTRO_CONFIG)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Main port; clients use it + 1000, fellow nodes + 1001
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Port for clients
+    #[arg(long, value_name = "PORT")]
+    sdk_port: Option<String>,
+    /// Port for fellow nodes
+    #[arg(long, value_name = "PORT")]
+    cluster_port: Option<String>,
+    /// Address to listen on
+    #[arg(long, value_name = "IP")]
+    bind: Option<String>,
+    /// This node's host as the member list spells it
+    #[arg(long, value_name = "HOST")]
+    address: Option<String>,
+    /// All members, such as 10.0.0.1:8848,10.0.0.2:8848
+    #[arg(long, value_name = "LIST")]
+    members: Option<String>,
+    /// A Nacos cluster.conf; read, never written
+    #[arg(long, value_name = "FILE")]
+    cluster_conf: Option<String>,
+    /// A name that resolves to the members
+    #[arg(long, value_name = "NAME[:PORT]")]
+    members_dns: Option<String>,
+    /// Directory that remembers this node's lives
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// How long a stop waits for clients to leave
+    #[arg(long, value_name = "TIME")]
+    drain_timeout: Option<String>,
+    /// error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// text or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Any key, such as timing.verify-interval=5s
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print every setting and where it came from, and do nothing else
+    #[arg(long)]
+    print_config: bool,
+}
+
+impl ServeArguments {
+    fn flags(&self) -> Vec<Flag> {
+        let named = [
+            ("--port", "port", &self.port),
+            ("--sdk-port", "sdk-port", &self.sdk_port),
+            ("--cluster-port", "cluster-port", &self.cluster_port),
+            ("--bind", "bind", &self.bind),
+            ("--address", "address", &self.address),
+            ("--members", "members", &self.members),
+            ("--cluster-conf", "cluster-conf", &self.cluster_conf),
+            ("--members-dns", "members-dns", &self.members_dns),
+            ("--data-dir", "data-dir", &self.data_dir),
+            ("--drain-timeout", "drain-timeout", &self.drain_timeout),
+            ("--log-level", "log.level", &self.log_level),
+            ("--log-format", "log.format", &self.log_format),
+        ];
+        let flag = |name: &str, path: &str, value: &str| Flag {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            value: value.to_owned(),
+        };
+        // A named flag is the stronger word: it comes last.
+        let set = self.set.iter().map(|text| {
+            let (path, value) = text.split_once('=').unwrap_or((text, ""));
+            flag("--set", path.trim(), value.trim())
+        });
+        let named = named
+            .into_iter()
+            .filter_map(|(name, path, value)| value.as_ref().map(|value| flag(name, path, value)));
+        set.chain(named).collect()
+    }
+
+    fn sources(&self) -> Sources {
+        // A variable that is not text cannot be one of ours.
+        let environment: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE);
+        let named = named.map(|(_, path)| PathBuf::from(path));
+        Sources {
+            file: self.config.clone().or(named),
+            environment,
+            flags: self.flags(),
+        }
+    }
+}
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// Wrong settings, a port in use, a member list that cannot be right, or a bug of ours.
+pub fn main(arguments: &ServeArguments) -> Result<u8, Failure> {
+    let (settings, warnings) = load(&arguments.sources()).map_err(|problems| {
+        let fancy = coloured(&std::io::stderr());
+        let all: Vec<String> = problems.iter().map(|p| p.render(fancy)).collect();
+        Failure::new(BAD_INPUT, all.join("\n"))
+    })?;
+    if arguments.print_config {
+        for warning in warnings {
+            complain(&warning);
+        }
+        print(settings.print().trim_end())?;
+        return Ok(DONE);
+    }
+    start_log(&settings);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = runtime()?;
+    let code = tokio::task::LocalSet::new().block_on(&runtime, run::run(&settings));
+    // Looking up a name may hang for long; nobody waits for it.
+    runtime.shutdown_background();
+    code
+}
+
+/// Sends events to standard error.
+fn start_log(settings: &Settings) {
+    let (level, format) = settings.log();
+    let level = level.parse().unwrap_or(tracing::Level::INFO);
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(coloured(&std::io::stderr()) && std::io::stderr().is_terminal())
+        .with_target(false)
+        .with_max_level(level);
+    if format == "json" {
+        log.json().flatten_event(true).init();
+    } else {
+        log.init();
+    }
+}

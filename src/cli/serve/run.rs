@@ -1,0 +1,296 @@
+//! The life of one node: start, serve, drain, stop.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use distro_core::ids::NodeId;
+use distro_core::io::Command;
+use distro_core::node::Node;
+use distro_core::time::Period;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{info, warn};
+
+use super::log::Log;
+use super::members::{Lookup, Me};
+use crate::cli::{BAD_INPUT, DONE, FAILED, Failure, Signals};
+use crate::net::Clock;
+use crate::net::tokio::{TokioClock, TokioListener, TokioNet};
+use crate::settings::member::Member;
+use crate::settings::{Settings, boot};
+use crate::shell::node::{NodeShell, StopAccepting};
+use crate::shell::{Directory, LinkCounters, ShellError};
+
+/// How often a draining node looks whether everybody has left.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
+
+const fn duration(period: Period) -> Duration {
+    Duration::from_micros(period.micros())
+}
+
+/// Runs the node that the settings describe.
+pub(super) async fn run(settings: &Settings) -> Result<u8, Failure> {
+    let mut signals = Signals::catch()?;
+    let lookup = Lookup::of(settings)?;
+    // A name server may take long to answer.
+    let members = tokio::select! {
+        biased;
+        (_, code) = signals.next() => return Ok(code),
+        members = lookup.look() => members?,
+    };
+    let me = Me::find(settings, &members).await?;
+    if let Some(alias) = me.aliases(&members).await.first() {
+        let text = format!(
+            "member {alias} is this node itself, which is called {}: remove it from the list, or \
+             start the node with its name there as --address",
+            me.node
+        );
+        return Err(Failure::new(BAD_INPUT, text));
+    }
+    let clock = TokioClock::start();
+    let shell = bind(settings, &me, &members, clock).await?;
+    let serving = Serving {
+        node: shell.node(),
+        counters: shell.counters(),
+        commands: shell.commands(),
+        stop: shell.stop_accepting(),
+    };
+    let log = Log {
+        ports: settings.ports(),
+        directory: directory(settings, &me, &members),
+        unreachable: BTreeSet::new(),
+    };
+    let shell = shell.with_tap(log).run();
+    tokio::pin!(shell);
+    let tend = tend_members(settings, &lookup, &me, serving.commands.clone());
+    let told = tokio::select! {
+        biased;
+        ended = &mut shell => return Err(broken(ended)),
+        told = signals.next() => told,
+        () = tend => return Err(Failure::new(FAILED, "the member list is not looked up any more")),
+    };
+    let timeout = duration(settings.drain_timeout());
+    info!(signal = told.0, timeout = ?timeout, "stopping: clients are sent to other nodes");
+    let code = tokio::select! {
+        biased;
+        ended = &mut shell => return Err(broken(ended)),
+        (signal, code) = signals.next() => {
+            warn!(signal, "second signal: stopped at once");
+            code
+        }
+        () = serving.drain(timeout) => DONE,
+    };
+    serving.tell_counts();
+    Ok(code)
+}
+
+fn broken(ended: Result<(), ShellError>) -> Failure {
+    let why = match ended {
+        Ok(()) => "it ended by itself".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Failure::new(FAILED, format!("the node stopped: {why}"))
+}
+
+fn directory(settings: &Settings, me: &Me, members: &[Member]) -> Directory {
+    let mut directory = Directory::default();
+    for member in members {
+        member.note(settings.main_port(), &mut directory);
+    }
+    directory.set(me.node.clone(), settings.ports());
+    directory
+}
+
+fn nodes(members: &[Member], settings: &Settings) -> Vec<NodeId> {
+    let port = settings.main_port();
+    members.iter().map(|member| member.node(port)).collect()
+}
+
+async fn bind(
+    settings: &Settings,
+    me: &Me,
+    members: &[Member],
+    clock: TokioClock,
+) -> Result<NodeShell<TokioNet, TokioClock>, Failure> {
+    let ports = settings.ports();
+    let sdk = listen(settings, ports.sdk, "clients", "sdk-port").await?;
+    let cluster = listen(settings, ports.cluster, "fellow nodes", "cluster-port").await?;
+    let dir = settings.data_dir();
+    let incarnation = boot::incarnation(dir.as_deref(), clock.now().wall).map_err(|error| {
+        let dir = dir.unwrap_or_default();
+        let text = format!("data-dir {} cannot be used: {error}", dir.display());
+        Failure::new(FAILED, text)
+    })?;
+    let mut config = settings.config(me.node.clone(), nodes(members, settings));
+    config.incarnation = incarnation;
+    // Spread of back-offs only; a later life draws others.
+    config.seed = incarnation.0;
+    let alone = config.peers().is_empty();
+    info!(
+        node = %me.node,
+        bind = %settings.bind(),
+        members = config.peers().len() + 1,
+        alone,
+        version = env!("CARGO_PKG_VERSION"),
+        "start"
+    );
+    let directory = directory(settings, me, members);
+    NodeShell::on(TokioNet, clock, config, directory, (sdk, cluster))
+        .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))
+}
+
+async fn listen(
+    settings: &Settings,
+    port: u16,
+    whom: &str,
+    key: &str,
+) -> Result<TokioListener, Failure> {
+    let address = SocketAddr::new(settings.bind(), port);
+    TokioListener::bind(address).await.map_err(|error| {
+        let (kind, bind) = (error.kind(), settings.bind());
+        let text = if kind == io::ErrorKind::AddrInUse {
+            format!(
+                "port {port} for {whom} is in use on {bind}: stop who listens there, or choose \
+                 another with --{key} or --port"
+            )
+        } else if kind == io::ErrorKind::PermissionDenied {
+            format!("port {port} for {whom} is not allowed to this user: choose one over 1023")
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            format!("{bind} is no address of this host: see --bind")
+        } else {
+            format!("port {port} for {whom}: {error}")
+        };
+        Failure::new(FAILED, text)
+    })
+}
+
+/// Looks the members up again and again, and tells the node when the list is another one.
+async fn tend_members(
+    settings: &Settings,
+    lookup: &Lookup,
+    me: &Me,
+    commands: mpsc::Sender<Command>,
+) {
+    if !lookup.may_change() {
+        return std::future::pending().await;
+    }
+    let mut known: Option<Vec<NodeId>> = None;
+    let mut failing = false;
+    let mut again = tokio::time::interval(duration(settings.members_refresh()));
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        again.tick().await;
+        let mut members = match lookup.look().await {
+            Ok(members) => members,
+            Err(failure) => {
+                if !failing {
+                    let why = failure.message.trim_end();
+                    warn!("the members stay as they are: {why}");
+                }
+                failing = true;
+                continue;
+            }
+        };
+        failing = false;
+        let aliases = me.aliases(&members).await;
+        members.retain(|member| !aliases.contains(member));
+        let mut now = nodes(&members, settings);
+        now.sort();
+        if known.as_ref() == Some(&now) {
+            continue;
+        }
+        // The first look only repeats what the node started with.
+        if known.is_some() {
+            for alias in &aliases {
+                warn!(member = %alias, "a member is this node itself under another name, left out");
+            }
+            info!(members = %words(&now), "the member list changed");
+            if commands
+                .send(Command::SetMembers(now.clone()))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+        known = Some(now);
+    }
+}
+
+fn words(nodes: &[NodeId]) -> String {
+    let words: Vec<&str> = nodes.iter().map(NodeId::as_str).collect();
+    words.join(", ")
+}
+
+/// A node that serves, from outside.
+struct Serving {
+    node: Rc<RefCell<Node>>,
+    counters: Arc<LinkCounters>,
+    commands: mpsc::Sender<Command>,
+    stop: StopAccepting,
+}
+
+impl Serving {
+    /// Sends clients away and waits until they are gone and the others know, or for `timeout`.
+    async fn drain(&self, timeout: Duration) {
+        self.stop.stop();
+        let away = Command::Rebalance {
+            keep: 0,
+            redirect: None,
+        };
+        let end = Instant::now() + timeout;
+        if self.commands.send(away).await.is_err() {
+            return;
+        }
+        let mut look = tokio::time::interval(DRAIN_LOOK);
+        loop {
+            look.tick().await;
+            let (clients, pending) = self.left();
+            if clients == 0 && pending == 0 {
+                return info!("all clients have left");
+            }
+            if Instant::now() >= end {
+                return warn!(clients, pending, "not all clients left in time");
+            }
+        }
+    }
+
+    /// Clients that are still here, and syncs that reachable members have yet to get.
+    fn left(&self) -> (u64, u64) {
+        let node = self.node.borrow();
+        let reachable = node.members().filter(|member| member.connected);
+        let pending = reachable.map(|member| member.pending).sum();
+        (node.sizes().native_clients, pending)
+    }
+
+    fn tell_counts(&self) {
+        let node = self.node.borrow();
+        let mut counts: Vec<String> = node
+            .counters()
+            .fields()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| format!("{name}={count}"))
+            .collect();
+        for (name, counter) in [
+            ("strangers", &self.counters.strangers),
+            ("turned_away", &self.counters.turned_away),
+            ("accept_errors", &self.counters.accept_errors),
+            ("broken_frames", &self.counters.broken_frames),
+            ("malformed_responses", &self.counters.malformed_responses),
+            ("oversized", &self.counters.oversized),
+            ("cut", &self.counters.cut),
+        ] {
+            let count = counter.load(Ordering::Relaxed);
+            if count > 0 {
+                counts.push(format!("{name}={count}"));
+            }
+        }
+        info!(counts = counts.join(" "), "stopped");
+    }
+}

@@ -1,0 +1,338 @@
+//! Every key that can be set: its name, what it takes, what it means, what it defaults to.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use distro_core::config::Timing;
+use distro_core::constants::MESSAGE_BYTES_MAX;
+use distro_core::time::Period;
+
+use super::member::Member;
+use crate::text::value::{self, Wrong, wrong};
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A port from 1 to 65535.
+    Port,
+    /// An address to listen on.
+    Ip,
+    /// Any text.
+    Text,
+    /// A list of nodes.
+    Members,
+    /// A length of time.
+    Time,
+    /// A number of bytes.
+    Size,
+    /// A whole number.
+    Count,
+    /// Whole numbers by name.
+    Counts,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+impl Kind {
+    /// In words.
+    pub fn takes(self) -> String {
+        match self {
+            Kind::Port => "a port from 1 to 65535".to_owned(),
+            Kind::Ip => "an IP address in quotes".to_owned(),
+            Kind::Text => "a text in quotes".to_owned(),
+            Kind::Members => "a list of nodes, such as [\"10.0.0.1:8848\"]".to_owned(),
+            Kind::Time => "a time in quotes, such as \"5s\" or \"500ms\"".to_owned(),
+            Kind::Size => "a size, such as \"64KiB\" or \"10MiB\"".to_owned(),
+            Kind::Count => "a whole number from 0 to 4294967295".to_owned(),
+            Kind::Counts => "names with whole numbers, such as { \"10.0.0.1\" = 100 }".to_owned(),
+            Kind::OneOf(words) => format!("one of \"{}\"", words.join("\", \"")),
+        }
+    }
+
+    /// Reads it from text, as flags and the environment give it.
+    ///
+    /// # Errors
+    /// The text is no such value.
+    pub fn read(self, text: &str) -> Result<Setting, Wrong> {
+        match self {
+            Kind::Port => match text.parse::<u16>().ok().filter(|port| *port > 0) {
+                Some(port) => Ok(Setting::Port(port)),
+                None => self.refuse(text),
+            },
+            Kind::Ip => text
+                .parse()
+                .map_or_else(|_| self.refuse(text), |ip| Ok(Setting::Ip(ip))),
+            Kind::Text if text.trim().is_empty() => self.refuse(text),
+            Kind::Text => Ok(Setting::Text(text.to_owned())),
+            Kind::Members => {
+                let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
+                let members: Result<_, _> = words.map(Member::read).collect();
+                Ok(Setting::Members(members?))
+            }
+            Kind::Time => value::period(text).map(Setting::Time),
+            Kind::Size => {
+                let number = text.parse().ok();
+                number
+                    .map_or_else(|| value::bytes(text), Ok)
+                    .map(Setting::Size)
+            }
+            Kind::Count => text
+                .parse()
+                .map_or_else(|_| self.refuse(text), |count| Ok(Setting::Count(count))),
+            Kind::Counts => {
+                let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
+                words
+                    .map(count_of)
+                    .collect::<Result<_, _>>()
+                    .map(Setting::Counts)
+            }
+            Kind::OneOf(words) => match words.iter().find(|word| **word == text) {
+                Some(word) => Ok(Setting::Word(word)),
+                None => {
+                    let help = crate::text::problem::help_for(text, words.iter().copied());
+                    wrong(format!("`{text}` is not known"), help)
+                }
+            },
+        }
+    }
+
+    fn refuse(self, text: &str) -> Result<Setting, Wrong> {
+        let right = self.takes();
+        wrong(
+            format!("`{text}` is not right here"),
+            format!("write {right}"),
+        )
+    }
+}
+
+fn count_of(word: &str) -> Result<(String, u32), Wrong> {
+    let pair = word.rsplit_once('=').and_then(|(name, count)| {
+        let name = name.trim();
+        let count = count.trim().parse().ok()?;
+        (!name.is_empty()).then(|| (name.to_owned(), count))
+    });
+    match pair {
+        Some(pair) => Ok(pair),
+        None => wrong(
+            format!("`{word}` is not a name with a number"),
+            "write \"10.0.0.1=100,10.0.0.2=50\"",
+        ),
+    }
+}
+
+/// A value that was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// Not set, and nothing is assumed.
+    Unset,
+    /// A port.
+    Port(u16),
+    /// An address.
+    Ip(IpAddr),
+    /// A text.
+    Text(String),
+    /// Nodes.
+    Members(Vec<Member>),
+    /// A time.
+    Time(Period),
+    /// Bytes.
+    Size(u64),
+    /// A number.
+    Count(u32),
+    /// Numbers by name.
+    Counts(BTreeMap<String, u32>),
+    /// One of a few words.
+    Word(&'static str),
+}
+
+impl Setting {
+    /// As TOML; `None` when it is not set.
+    pub fn toml(&self) -> Option<String> {
+        Some(match self {
+            Setting::Unset => return None,
+            Setting::Port(number) => number.to_string(),
+            Setting::Ip(ip) => quoted(&ip.to_string()),
+            Setting::Text(text) => quoted(text),
+            Setting::Members(members) => {
+                let members: Vec<String> = members.iter().map(|m| quoted(&m.to_string())).collect();
+                format!("[{}]", members.join(", "))
+            }
+            Setting::Time(time) => quoted(&value::period_text(*time)),
+            Setting::Size(bytes) => quoted(&value::bytes_text(*bytes)),
+            Setting::Count(count) => count.to_string(),
+            Setting::Counts(counts) => {
+                let pairs: Vec<String> = counts
+                    .iter()
+                    .map(|(name, count)| format!("{} = {count}", quoted(name)))
+                    .collect();
+                if pairs.is_empty() {
+                    "{}".to_owned()
+                } else {
+                    format!("{{ {} }}", pairs.join(", "))
+                }
+            }
+            Setting::Word(word) => quoted(word),
+        })
+    }
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A key.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Its table; empty for the first keys of the file.
+    pub table: &'static str,
+    /// Its name in the table.
+    pub name: String,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it means.
+    pub about: &'static str,
+    /// What holds when nobody sets it.
+    pub default: Setting,
+}
+
+impl Key {
+    /// Its name with its table, `timing.verify-interval`.
+    pub fn path(&self) -> String {
+        if self.table.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}.{}", self.table, self.name)
+        }
+    }
+
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        let path = self.path().replace(['.', '-'], "_");
+        format!("DISTRO_{}", path.to_uppercase())
+    }
+}
+
+/// Words for the level of the log.
+pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+/// Words for the form of the log.
+pub const FORMATS: &[&str] = &["text", "json"];
+/// The default main port of a node, Nacos's.
+pub const MAIN_PORT: u16 = 8848;
+/// Tables of the file, after the keys that are in none.
+pub const TABLES: [&str; 3] = ["log", "limits", "timing"];
+
+fn key(table: &'static str, name: &str, kind: Kind, default: Setting, about: &'static str) -> Key {
+    Key {
+        table,
+        name: name.to_owned(),
+        kind,
+        about,
+        default,
+    }
+}
+
+/// All keys, in the order in which they are printed.
+pub fn keys() -> Vec<Key> {
+    let mut keys = place_keys();
+    keys.extend(member_keys());
+    keys.extend(rest_keys());
+    keys.extend(log_keys());
+    keys.extend(limit_keys());
+    let times = Timing::fields().into_iter();
+    keys.extend(times.map(|(name, default, about)| {
+        let default = Setting::Time(default);
+        key("timing", &name, Kind::Time, default, about.trim())
+    }));
+    keys
+}
+
+fn place_keys() -> Vec<Key> {
+    use Setting::{Ip, Port, Unset};
+    let (main, any) = (Port(MAIN_PORT), Ip(IpAddr::from([0, 0, 0, 0])));
+    let sdk = "port for clients; main port + 1000";
+    let cluster = "port for fellow nodes; main port + 1001";
+    let host = "this node's host as the member list spells it";
+    vec![
+        key("", "port", Kind::Port, main, "main port; names this node"),
+        key("", "sdk-port", Kind::Port, Unset, sdk),
+        key("", "cluster-port", Kind::Port, Unset, cluster),
+        key("", "bind", Kind::Ip, any, "address to listen on"),
+        key("", "address", Kind::Text, Unset, host),
+    ]
+}
+
+fn member_keys() -> Vec<Key> {
+    use Setting::{Time, Unset};
+    let (file, name) = (
+        "a Nacos cluster.conf with the members",
+        "name[:port] that resolves to the members",
+    );
+    let (often, again) = (
+        Time(Period::from_secs(30)),
+        "how often members are looked up again",
+    );
+    let all = "all members of the cluster";
+    vec![
+        key("", "members", Kind::Members, Unset, all),
+        key("", "cluster-conf", Kind::Text, Unset, file),
+        key("", "members-dns", Kind::Text, Unset, name),
+        key("", "members-refresh", Kind::Time, often, again),
+    ]
+}
+
+fn rest_keys() -> Vec<Key> {
+    let drain = Setting::Time(Period::from_secs(10));
+    let size = Setting::Size(MESSAGE_BYTES_MAX);
+    let lives = "directory that remembers this node's lives";
+    let wait = "how long a stop waits for clients to leave";
+    vec![
+        key("", "data-dir", Kind::Text, Setting::Unset, lives),
+        key("", "drain-timeout", Kind::Time, drain, wait),
+        key("", "message-bytes-max", Kind::Size, size, "largest message"),
+    ]
+}
+
+fn log_keys() -> Vec<Key> {
+    let (info, text) = (Setting::Word("info"), Setting::Word("text"));
+    let (level, form) = ("least event that is logged", "for people or machines");
+    vec![
+        key("log", "level", Kind::OneOf(LEVELS), info, level),
+        key("log", "format", Kind::OneOf(FORMATS), text, form),
+    ]
+}
+
+fn limit_keys() -> Vec<Key> {
+    use Setting::Unset;
+    let none = || Setting::Counts(BTreeMap::new());
+    let (ip, app) = ("connections of an address", "connections of an application");
+    let each = "connections of any other address";
+    vec![
+        key("limits", "total", Kind::Count, Unset, "client connections"),
+        key("limits", "per-ip-default", Kind::Count, Unset, each),
+        key("limits", "per-ip", Kind::Counts, none(), ip),
+        key("limits", "per-app", Kind::Counts, none(), app),
+    ]
+}
+
+/// The file's default for a key that follows from others, in words.
+pub fn assumed(path: &str) -> &'static str {
+    match path {
+        "sdk-port" => "port + 1000",
+        "cluster-port" => "port + 1001",
+        "address" => "the member that is this host, or 127.0.0.1 when alone",
+        "members" | "cluster-conf" | "members-dns" => "none: a node without members is alone",
+        "data-dir" => "none: the wall clock alone orders this node's lives",
+        _ => "no limit",
+    }
+}

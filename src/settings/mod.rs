@@ -1,0 +1,297 @@
+//! What an operator may set, read from flags, the environment and a TOML file, in this order of
+//! precedence; what nobody sets has its default. Everything that is wrong is told at once.
+//!
+//! # Layout
+//! - [`key`]: the keys · [`read`]: where values come from · [`member`]: addresses of nodes
+//! - [`boot`]: the number of this node's life
+
+pub mod boot;
+pub mod key;
+pub mod member;
+pub mod read;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use distro_core::config::{Config, ConnectionLimits, Timing};
+use distro_core::ids::{NodeId, Str};
+use distro_core::profile::Profile;
+use distro_core::time::Period;
+
+use crate::shell::{CLUSTER_PORT_OFFSET, Ports, SDK_PORT_OFFSET};
+use crate::text::problem::{Problem, Problems};
+use key::{Key, MAIN_PORT, Setting, TABLES, assumed};
+use member::Member;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// In words: `default`, `flag --port`, `environment DISTRO_PORT`, `node.toml:3`.
+    pub words: String,
+    /// The text it was written in, by its place in the list of texts, and where there.
+    pub place: Option<(usize, std::ops::Range<usize>)>,
+}
+
+/// Every key with its value and where that came from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    keys: Vec<Key>,
+    values: BTreeMap<String, (Setting, Origin)>,
+}
+
+/// A text that settings were written in, with its name.
+pub(crate) type Text = (String, String);
+
+impl Settings {
+    /// The defaults.
+    pub(crate) fn defaults() -> Settings {
+        let keys = key::keys();
+        let origin = Origin {
+            words: "default".to_owned(),
+            place: None,
+        };
+        let value = |key: &Key| (key.path(), (key.default.clone(), origin.clone()));
+        let values = keys.iter().map(value).collect();
+        Settings { keys, values }
+    }
+
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    pub(crate) fn set(&mut self, path: String, setting: Setting, origin: Origin) {
+        self.values.insert(path, (setting, origin));
+    }
+
+    fn get(&self, path: &str) -> &Setting {
+        self.values
+            .get(path)
+            .map_or(&Setting::Unset, |(setting, _)| setting)
+    }
+
+    fn port(&self, path: &str) -> Option<u16> {
+        if let Setting::Port(port) = self.get(path) {
+            Some(*port)
+        } else {
+            None
+        }
+    }
+
+    fn text(&self, path: &str) -> Option<&str> {
+        let setting = self.get(path);
+        if let Setting::Text(text) = setting {
+            return Some(text);
+        }
+        if let Setting::Word(word) = setting {
+            return Some(word);
+        }
+        None
+    }
+
+    fn time(&self, path: &str) -> Period {
+        if let Setting::Time(time) = self.get(path) {
+            *time
+        } else {
+            Period::ZERO
+        }
+    }
+
+    fn count(&self, path: &str) -> Option<u32> {
+        if let Setting::Count(count) = self.get(path) {
+            Some(*count)
+        } else {
+            None
+        }
+    }
+
+    fn counts(&self, path: &str) -> BTreeMap<Str, u32> {
+        let Setting::Counts(counts) = self.get(path) else {
+            return BTreeMap::new();
+        };
+        let pairs = counts.iter();
+        pairs
+            .map(|(name, count)| (Str::from(name.as_str()), *count))
+            .collect()
+    }
+
+    /// The main port.
+    pub fn main_port(&self) -> u16 {
+        self.port("port").unwrap_or(MAIN_PORT)
+    }
+
+    /// Where the node listens.
+    pub fn ports(&self) -> Ports {
+        let main = self.main_port();
+        let follows = |offset| main.saturating_add(offset);
+        Ports {
+            sdk: self.port("sdk-port").unwrap_or(follows(SDK_PORT_OFFSET)),
+            cluster: self
+                .port("cluster-port")
+                .unwrap_or(follows(CLUSTER_PORT_OFFSET)),
+        }
+    }
+
+    /// The address it listens on.
+    pub fn bind(&self) -> IpAddr {
+        if let Setting::Ip(ip) = self.get("bind") {
+            *ip
+        } else {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        }
+    }
+
+    /// The host that names this node, if somebody set it.
+    pub fn address(&self) -> Option<&str> {
+        self.text("address")
+    }
+
+    /// The members that are listed in the settings themselves.
+    pub fn members(&self) -> &[Member] {
+        if let Setting::Members(members) = self.get("members") {
+            members
+        } else {
+            &[]
+        }
+    }
+
+    /// The path of a `cluster.conf`.
+    pub fn cluster_conf(&self) -> Option<PathBuf> {
+        self.text("cluster-conf").map(PathBuf::from)
+    }
+
+    /// The name that resolves to the members.
+    pub fn members_dns(&self) -> Option<&str> {
+        self.text("members-dns")
+    }
+
+    /// How often members are looked up again.
+    pub fn members_refresh(&self) -> Period {
+        self.time("members-refresh")
+    }
+
+    /// The directory for what a node remembers.
+    pub fn data_dir(&self) -> Option<PathBuf> {
+        self.text("data-dir").map(PathBuf::from)
+    }
+
+    /// How long a stop waits for clients to leave.
+    pub fn drain_timeout(&self) -> Period {
+        self.time("drain-timeout")
+    }
+
+    /// Level and form of the log.
+    pub fn log(&self) -> (&str, &str) {
+        let word = |path, default| self.text(path).unwrap_or(default);
+        (word("log.level", "info"), word("log.format", "text"))
+    }
+
+    /// The core's configuration of a node with this name and these members.
+    pub fn config(&self, node: NodeId, members: Vec<NodeId>) -> Config {
+        let mut config = Config::new(node, members, Profile::DISTRO);
+        config.timing = self.timing();
+        config.limits = ConnectionLimits {
+            total: self.count("limits.total"),
+            per_ip_default: self.count("limits.per-ip-default"),
+            per_ip: self.counts("limits.per-ip"),
+            per_app: self.counts("limits.per-app"),
+        };
+        if let Setting::Size(bytes) = self.get("message-bytes-max") {
+            config.message_bytes_max = *bytes;
+        }
+        config
+    }
+
+    fn timing(&self) -> Timing {
+        let mut timing = Timing::default();
+        for (name, ..) in Timing::fields() {
+            let time = self.time(&format!("timing.{name}"));
+            if let Some(field) = timing.field_mut(&name) {
+                *field = time;
+            }
+        }
+        timing
+    }
+
+    /// What single values cannot show: those that do not fit each other.
+    pub(crate) fn misfits(&self, texts: &[Text]) -> Vec<Problems> {
+        let mut found: BTreeMap<usize, Vec<Problem>> = BTreeMap::new();
+        let mut add = |paths: &[&str], message: String, help: String| {
+            let places = paths.iter().filter_map(|path| self.values.get(*path));
+            let place = places.filter_map(|(_, origin)| origin.place.clone()).next();
+            let (text, span) = place.unwrap_or((0, 0..0));
+            found.entry(text).or_default().push(Problem {
+                span,
+                message,
+                help,
+            });
+        };
+        let main = self.main_port();
+        if main > u16::MAX - CLUSTER_PORT_OFFSET {
+            let help = format!("choose one up to {}", u16::MAX - CLUSTER_PORT_OFFSET);
+            add(
+                &["port"],
+                format!("main port {main} leaves no room above it"),
+                help,
+            );
+        }
+        let ports = self.ports();
+        if ports.sdk == ports.cluster {
+            let message = format!("clients and fellow nodes share port {}", ports.sdk);
+            let help = "give each its own port".to_owned();
+            add(&["sdk-port", "cluster-port"], message, help);
+        }
+        let sources = ["members", "cluster-conf", "members-dns"];
+        let set: Vec<&str> = sources
+            .into_iter()
+            .filter(|path| *self.get(path) != Setting::Unset)
+            .collect();
+        if set.len() > 1 {
+            let message = format!("members come from {} at once", set.join(" and "));
+            add(&set, message, "keep one of them".to_owned());
+        }
+        if self.members_refresh() < Period::from_secs(1) {
+            let message = "members-refresh is less than a second".to_owned();
+            add(&["members-refresh"], message, "write \"30s\"".to_owned());
+        }
+        for problem in self.config(NodeId::new("me:1"), Vec::new()).problems() {
+            // The core names its fields; the first one named is where the caret goes.
+            let named = self.keys.iter().map(Key::path).find(|path| {
+                let name = path.rsplit('.').next().unwrap_or(path);
+                problem.starts_with(name)
+            });
+            add(&[named.as_deref().unwrap_or("")], problem, String::new());
+        }
+        let problems = |(text, list): (usize, Vec<Problem>)| {
+            let (name, text) = texts.get(text).map_or(("settings", ""), |(n, t)| (n, t));
+            Problems::new(name, text, list)
+        };
+        found.into_iter().map(problems).collect()
+    }
+
+    /// All keys as TOML, each line with where its value came from.
+    pub fn print(&self) -> String {
+        let mut out =
+            String::from("# The effective settings of this node, and where each came from.\n");
+        for table in std::iter::once("").chain(TABLES) {
+            if !table.is_empty() {
+                out.push_str(&format!("\n[{table}]\n"));
+            }
+            for key in self.keys.iter().filter(|key| key.table == table) {
+                let path = key.path();
+                let origin = self.values.get(&path).map_or("", |(_, o)| o.words.as_str());
+                let line = match self.get(&path).toml() {
+                    Some(value) => (format!("{} = {value}", key.name), origin),
+                    None => (format!("# {} =", key.name), assumed(&path)),
+                };
+                // Writing to a string cannot fail.
+                writeln!(out, "{:<44} # {}", line.0, line.1).unwrap_or_default();
+            }
+        }
+        out
+    }
+}

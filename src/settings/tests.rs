@@ -1,0 +1,114 @@
+//! Settings from files, variables and flags.
+
+use super::read::{Flag, Sources, load};
+use super::*;
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("distro-settings-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn flag(path: &str, value: &str) -> Flag {
+    Flag {
+        name: "--set".to_owned(),
+        path: path.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
+    let text = "port = 1\nsdk-port = 2\ncluster-port = 3\n[timing]\nverify-interval = \"4s\"\n";
+    let sources = Sources {
+        file: Some(file("order.toml", text)),
+        environment: vec![
+            ("DISTRO_SDK_PORT".to_owned(), "20".to_owned()),
+            ("DISTRO_CLUSTER_PORT".to_owned(), "30".to_owned()),
+            ("DISTRO_SERVICE_HOST".to_owned(), "10.0.0.1".to_owned()),
+        ],
+        flags: vec![flag("cluster-port", "300")],
+    };
+    let (settings, warnings) = load(&sources).unwrap();
+    assert_eq!(settings.main_port(), 1);
+    let ports = Ports {
+        sdk: 20,
+        cluster: 300,
+    };
+    assert_eq!(settings.ports(), ports);
+    assert_eq!(warnings.len(), 1);
+    let config = settings.config(NodeId::new("a:1"), Vec::new());
+    assert_eq!(config.timing.verify_interval, Period::from_secs(4));
+    assert_eq!(config.timing.keep_alive, Timing::default().keep_alive);
+    let print = settings.print();
+    for part in [
+        "order.toml:1",
+        "# environment DISTRO_SDK_PORT",
+        "# flag --set",
+        "order.toml:5",
+        "# default",
+    ] {
+        assert!(print.contains(part), "{part} in {print}");
+    }
+}
+
+#[test]
+fn what_is_printed_reads_back_as_the_same() {
+    let first = Sources {
+        flags: vec![
+            flag("members", "10.0.0.1,10.0.0.2:8848/1/2"),
+            flag("limits.per-ip", "10.9.9.9=7"),
+            flag("data-dir", "a \"b\\c"),
+        ],
+        ..Sources::default()
+    };
+    let (settings, _) = load(&first).unwrap();
+    let again = Sources {
+        file: Some(file("again.toml", &settings.print())),
+        ..Sources::default()
+    };
+    let (again, _) = load(&again).unwrap();
+    for key in settings.keys() {
+        assert_eq!(settings.get(&key.path()), again.get(&key.path()));
+    }
+}
+
+#[test]
+fn settings_that_do_not_fit_each_other_are_told_with_their_place() {
+    let sources = Sources {
+        flags: vec![
+            flag("timing.verify-interval", "0s"),
+            flag("members", "a:1"),
+            flag("cluster-conf", "x"),
+            flag("port", "65000"),
+        ],
+        ..Sources::default()
+    };
+    let problems = load(&sources).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].list().len(), 3);
+    let text = problems[0].render(false);
+    assert!(text.contains("--set timing.verify-interval=0s"), "{text}");
+}
+
+#[test]
+fn every_key_has_a_variable_of_its_own() {
+    let keys = key::keys();
+    let variables: std::collections::BTreeSet<String> = keys.iter().map(Key::variable).collect();
+    assert_eq!(variables.len(), keys.len());
+}
+
+#[test]
+fn a_life_has_a_higher_number_than_the_one_before_even_when_the_clock_went_back() {
+    use distro_core::time::Wall;
+    let dir = std::env::temp_dir().join(format!("distro-boot-{}", std::process::id()));
+    let life = |wall| boot::incarnation(Some(&dir), Wall(wall)).unwrap().0;
+    assert_eq!(life(1_000), 1_000);
+    assert_eq!(life(400), 1_001);
+    assert_eq!(life(5_000), 5_000);
+    std::fs::write(dir.join("boot"), "soup").unwrap();
+    assert!(boot::incarnation(Some(&dir), Wall(1)).is_err());
+    std::fs::remove_dir_all(&dir).unwrap();
+}
