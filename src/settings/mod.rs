@@ -240,7 +240,8 @@ impl Settings {
             );
         }
         let ports = self.ports();
-        if ports.sdk == ports.cluster {
+        // Ports derived from a main port that is out of range say nothing new.
+        if main <= u16::MAX - CLUSTER_PORT_OFFSET && ports.sdk == ports.cluster {
             let message = format!("clients and fellow nodes share port {}", ports.sdk);
             let help = "give each its own port".to_owned();
             add(&["sdk-port", "cluster-port"], message, help);
