@@ -45,10 +45,14 @@ fn judge_expiry(node: u32, cx: &Context<'_>, found: &mut Found) {
     let facts = cx.facts;
     let Some(client) = facts.client else { return };
     let owner = facts.clients[client as usize].owner;
-    if facts.clients[client as usize].orphaned.is_none() {
+    let Some(died) = facts.clients[client as usize].orphaned else {
         return;
-    }
-    if facts.may_drop(node, owner) {
+    };
+    // A later life of the owner does not vouch for the records of this one, which was last heard at
+    // most a verify interval before it died.
+    let last = died.at - facts.bounds.verify_interval_min();
+    let is_over = facts.owner_ended(client) && facts.now.at >= last + facts.bounds.lease_min();
+    if is_over || facts.may_drop(node, owner) {
         return found.held(Property::S14);
     }
     let (lease, unheard) = (facts.bounds.lease_min(), facts.unheard(node, owner));
