@@ -148,3 +148,32 @@ fn cluster_requests_are_refused_on_the_client_listener() {
     let answer = &cluster.answers.last().expect("it was answered").1;
     assert_eq!(answer.error_code, code::SERVER_NOT_IMPLEMENTED);
 }
+
+#[test]
+fn limits_per_application_and_the_default_per_address_refuse_too() {
+    let refused = |limits: ConnectionLimits| {
+        let mut cluster = Cluster::new(1, Profile::DISTRO);
+        cluster.feed(0, Input::Command(Command::SetLimits(limits)));
+        for _ in 0..5 {
+            cluster.connect(0);
+        }
+        cluster.nodes[0].counters().conns_refused
+    };
+    // The clients name no application and have an address each.
+    let per_app = BTreeMap::from([(Str::from("-"), 2)]);
+    assert_eq!(
+        refused(ConnectionLimits {
+            per_app,
+            ..ConnectionLimits::default()
+        }),
+        3
+    );
+    let per_ip_default = Some(0);
+    assert_eq!(
+        refused(ConnectionLimits {
+            per_ip_default,
+            ..ConnectionLimits::default()
+        }),
+        5
+    );
+}
