@@ -83,6 +83,19 @@ impl Node {
         }
     }
 
+    /// The answer to a sync that a test makes fail.
+    fn injected_failure(&mut self) -> Option<Response> {
+        self.fail_apply = self.fail_apply.checked_sub(1)?;
+        self.counters.syncs_rejected += 1;
+        Some(
+            if self.config.profile.has(Quirk::FailedApplyAnswersSuccess) {
+                done()
+            } else {
+                refused(code::FAIL, "handle distro request with exception")
+            },
+        )
+    }
+
     fn sync_received(
         &mut self,
         sender: Option<&Origin>,
@@ -96,13 +109,8 @@ impl Node {
                 "[DISTRO-FAILED] only its owner may change a record",
             );
         }
-        if self.fail_apply > 0 {
-            self.fail_apply -= 1;
-            self.counters.syncs_rejected += 1;
-            if self.config.profile.has(Quirk::FailedApplyAnswersSuccess) {
-                return done();
-            }
-            return refused(code::FAIL, "handle distro request with exception");
+        if let Some(failure) = self.injected_failure() {
+            return failure;
         }
         let aged = self.aged();
         match self.apply(data, ChangeCause::Sync, aged, out) {
@@ -234,13 +242,8 @@ impl Node {
         origin: Option<&Origin>,
         out: &mut Vec<Output>,
     ) -> Response {
-        if self.fail_apply > 0 {
-            self.fail_apply -= 1;
-            self.counters.syncs_rejected += 1;
-            if self.config.profile.has(Quirk::FailedApplyAnswersSuccess) {
-                return done();
-            }
-            return refused(code::FAIL, "handle distro request with exception");
+        if let Some(failure) = self.injected_failure() {
+            return failure;
         }
         let unordered = self.config.profile.has(Quirk::AppliesWithoutOrder);
         let Some(entry) = self.clients.get(client) else {

@@ -162,7 +162,11 @@ impl Chaos {
         match input {
             SdkInput::Dialed { .. } | SdkInput::DialFailed => self.dialing = false,
             SdkInput::ConnClosed { conn } => drop(self.open.remove(conn)),
-            _ => {}
+            SdkInput::Request { .. }
+            | SdkInput::Response { .. }
+            | SdkInput::SendFailed { .. }
+            | SdkInput::Wake
+            | SdkInput::Call { .. } => {}
         }
         for output in out {
             match output {
