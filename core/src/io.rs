@@ -176,8 +176,6 @@ pub enum CloseReason {
     Obsolete,
     /// The peer speaks for an earlier life of a member.
     Superseded,
-    /// The peer broke the protocol.
-    Protocol,
 }
 
 /// Why a client record left a node's table.

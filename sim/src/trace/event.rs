@@ -19,7 +19,6 @@ pub(super) const fn close_reason(reason: CloseReason) -> &'static str {
         CloseReason::Unresponsive => "unresponsive",
         CloseReason::Obsolete => "obsolete",
         CloseReason::Superseded => "superseded",
-        CloseReason::Protocol => "protocol",
     }
 }
 

@@ -55,7 +55,6 @@ impl Tap<Input, Output> for Log {
                 CloseReason::Idle | CloseReason::Blocked | CloseReason::Unresponsive => {
                     info!(conn = conn.0, ?reason, "connection given up");
                 }
-                CloseReason::Protocol => warn!(conn = conn.0, "connection broke the protocol"),
                 CloseReason::Rebalanced | CloseReason::Obsolete | CloseReason::Superseded => {
                     debug!(conn = conn.0, ?reason, "connection closed");
                 }
