@@ -8,7 +8,7 @@ use std::sync::Arc;
 use distro_core::config::Config;
 use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
 use distro_core::node::Node;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::{LinkEvent, Outgoing};
 use super::links::{EventOf, Links};
@@ -29,6 +29,31 @@ impl StopAccepting {
     }
 }
 
+/// A question to the machine, answered on the task that owns it.
+type Look = Box<dyn FnOnce(&Node) + Send>;
+
+/// Looks at a node's machine from other tasks and threads: what HTTP handlers and metrics read.
+/// Questions wait in a bounded queue behind what the network brings, and change nothing.
+#[derive(Debug, Clone)]
+pub struct Inspector(mpsc::Sender<Look>);
+
+impl Inspector {
+    /// What `question` says of the machine; `None` when the node does not run any more.
+    pub async fn look<T, F>(&self, question: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node) -> T + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let look: Look = Box::new(move |node| {
+            // Whoever asked may have gone.
+            reply.send(question(node)).unwrap_or_default();
+        });
+        self.0.send(look).await.ok()?;
+        answer.await.ok()
+    }
+}
+
 /// A node with its sockets, ready to run.
 #[derive(Debug)]
 pub struct NodeShell<N: Net, C, T = NoTap> {
@@ -39,6 +64,8 @@ pub struct NodeShell<N: Net, C, T = NoTap> {
     tap: T,
     commands: mpsc::Receiver<Command>,
     command_sender: mpsc::Sender<Command>,
+    looks: mpsc::Receiver<Look>,
+    inspector: Inspector,
     out: Vec<Output>,
     /// What the shell itself has to tell the machine.
     local: VecDeque<Input>,
@@ -86,6 +113,7 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
         links.listen(Source::Sdk, sdk);
         links.listen(Source::Cluster, cluster);
         let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
+        let (look_sender, looks) = mpsc::channel(COMMANDS_MAX);
         Ok(NodeShell {
             node: Rc::new(RefCell::new(node)),
             clock,
@@ -94,6 +122,8 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
             tap: NoTap,
             commands,
             command_sender,
+            looks,
+            inspector: Inspector(look_sender),
             out: Vec::new(),
             local: VecDeque::new(),
         })
@@ -111,6 +141,8 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             tap,
             commands: self.commands,
             command_sender: self.command_sender,
+            looks: self.looks,
+            inspector: self.inspector,
             out: self.out,
             local: self.local,
         }
@@ -124,6 +156,11 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
     /// Where an operator's commands go.
     pub fn commands(&self) -> mpsc::Sender<Command> {
         self.command_sender.clone()
+    }
+
+    /// Looks at the machine from other tasks and threads.
+    pub fn inspector(&self) -> Inspector {
+        self.inspector.clone()
     }
 
     /// Ends the listener for clients when it is told to; those that are connected stay.
@@ -159,6 +196,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 () = wake => {}
                 // Never closed: the shell itself holds a sender.
                 Some(command) = self.commands.recv() => self.feed(Input::Command(command)),
+                Some(look) = self.looks.recv() => look(&self.node.borrow()),
             }
             for event in batch.drain(..) {
                 self.take(event);
@@ -176,6 +214,9 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             }
             if let Ok(command) = self.commands.try_recv() {
                 self.feed(Input::Command(command));
+            }
+            if let Ok(look) = self.looks.try_recv() {
+                look(&self.node.borrow());
             }
         }
     }

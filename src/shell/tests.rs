@@ -231,3 +231,34 @@ fn a_machine_that_spins_is_noticed() {
     let later = distro_core::time::Mono(6);
     assert!(progress.wake(later).is_ok());
 }
+
+#[tokio::test]
+async fn other_threads_look_at_the_machine_and_learn_when_it_is_gone() {
+    let local = LocalSet::new();
+    let inspector = local
+        .run_until(async {
+            let config = Config::new(NodeId::new("127.0.0.1:1"), Vec::new(), Profile::DISTRO);
+            let sockets = (
+                TokioNet.listen(0).await.unwrap(),
+                TokioNet.listen(0).await.unwrap(),
+            );
+            let clock = TokioClock::start();
+            let directory = Directory::default();
+            let shell = NodeShell::on(TokioNet, clock, config, directory, sockets).unwrap();
+            let inspector = shell.inspector();
+            let running = tokio::task::spawn_local(shell.run());
+            let asked = inspector.clone();
+            let asked = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread();
+                let runtime = { runtime }.build().unwrap();
+                runtime.block_on(asked.look(|node| node.members().count()))
+            });
+            let answer = tokio::task::spawn_blocking(move || asked.join().unwrap());
+            assert_eq!(answer.await.unwrap(), Some(0));
+            running.abort();
+            running.await.unwrap_err();
+            inspector
+        })
+        .await;
+    assert_eq!(inspector.look(|node| node.members().count()).await, None);
+}
