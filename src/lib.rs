@@ -4,6 +4,7 @@
 //! # Layout
 //! - [`codec`]: Nacos's messages as JSON payloads · [`carrier`]: payloads on a byte stream
 //! - [`net`]: the network and the clocks the shell runs on, real or simulated
+//! - [`tls`]: TLS on it
 //! - [`shell`]: the tasks around a core `Node` and a core `Sdk`
 //! - [`settings`]: what an operator may set · [`text`]: how people write values
 //! - [`cli`]: the commands of the binary `distro`
@@ -15,3 +16,4 @@ pub mod net;
 pub mod settings;
 pub mod shell;
 pub mod text;
+pub mod tls;

@@ -230,7 +230,9 @@ pub const FORMATS: &[&str] = &["text", "json"];
 /// The default main port of a node, Nacos's.
 pub const MAIN_PORT: u16 = 8848;
 /// Tables of the file, after the keys that are in none.
-pub const TABLES: [&str; 3] = ["log", "limits", "timing"];
+pub const TABLES: [&str; 4] = ["tls", "log", "limits", "timing"];
+/// Words for what a listener asks of those who connect.
+pub const DEMANDS: &[&str] = &["off", "server", "mutual"];
 
 fn key(table: &'static str, name: &str, kind: Kind, default: Setting, about: &'static str) -> Key {
     Key {
@@ -247,6 +249,7 @@ pub fn keys() -> Vec<Key> {
     let mut keys = place_keys();
     keys.extend(member_keys());
     keys.extend(rest_keys());
+    keys.extend(tls_keys());
     keys.extend(log_keys());
     keys.extend(limit_keys());
     let times = Timing::fields().into_iter();
@@ -303,6 +306,35 @@ fn rest_keys() -> Vec<Key> {
     ]
 }
 
+fn tls_keys() -> Vec<Key> {
+    use Setting::{Time, Unset};
+    let files = [
+        ("cert", "this node's certificate and its chain, PEM"),
+        ("key", "the key of that certificate, PEM"),
+        (
+            "client-ca",
+            "authorities that vouch for those who connect, PEM",
+        ),
+        ("server-ca", "authorities that vouch for fellow nodes, PEM"),
+    ];
+    let listeners = [
+        ("sdk", "TLS on the port for clients"),
+        ("cluster", "TLS on the port for fellow nodes, and to theirs"),
+        ("http", "TLS on the main port"),
+        ("ops", "TLS on the operator's port"),
+    ];
+    let often = Time(Period::from_secs(10));
+    let mut keys: Vec<Key> = files
+        .into_iter()
+        .map(|(name, about)| key("tls", name, Kind::Text, Unset, about))
+        .collect();
+    let demand = Kind::OneOf(DEMANDS);
+    keys.extend(listeners.map(|(name, about)| key("tls", name, demand, Unset, about)));
+    let about = "how often certificates are read again";
+    keys.push(key("tls", "reload", Kind::Time, often, about));
+    keys
+}
+
 fn log_keys() -> Vec<Key> {
     let (info, text) = (Setting::Word("info"), Setting::Word("text"));
     let (level, form) = ("least event that is logged", "for people or machines");
@@ -332,6 +364,11 @@ pub fn assumed(path: &str) -> &'static str {
         "cluster-port" => "port + 1001",
         "address" => "the member that is this host, or 127.0.0.1 when alone",
         "members" | "cluster-conf" | "members-dns" => "none: a node without members is alone",
+        "tls.cert" | "tls.key" | "tls.client-ca" => "none",
+        "tls.server-ca" => "tls.client-ca",
+        "tls.sdk" | "tls.cluster" | "tls.http" | "tls.ops" => {
+            "\"server\" with a certificate, else off"
+        }
         "data-dir" => "none: the wall clock alone orders this node's lives",
         _ => "no limit",
     }

@@ -3,12 +3,13 @@
 //!
 //! # Layout
 //! - [`key`]: the keys · [`read`]: where values come from · [`member`]: addresses of nodes
-//! - [`boot`]: the number of this node's life
+//! - [`boot`]: the number of this node's life · [`tls`]: the table `tls`
 
 pub mod boot;
 pub mod key;
 pub mod member;
 pub mod read;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -258,6 +259,9 @@ impl Settings {
         if self.members_refresh() < Period::from_secs(1) {
             let message = "members-refresh is less than a second".to_owned();
             add(&["members-refresh"], message, "write \"30s\"".to_owned());
+        }
+        for (path, message, help) in self.tls_misfits() {
+            add(&[path], message, help);
         }
         for problem in self.config(NodeId::new("me:1"), Vec::new()).problems() {
             // The core names its fields; the first one named is where the caret goes.

@@ -16,7 +16,14 @@ use crate::text::value::Wrong;
 pub const FILE_VARIABLE: &str = "DISTRO_CONFIG";
 const PREFIX: &str = "DISTRO_";
 /// Variables that other commands of the binary read.
-const OTHERS: [&str; 2] = [FILE_VARIABLE, "DISTRO_SERVER"];
+const OTHERS: [&str; 6] = [
+    FILE_VARIABLE,
+    "DISTRO_SERVER",
+    "DISTRO_CLIENT_TLS_CA",
+    "DISTRO_CLIENT_TLS_CERT",
+    "DISTRO_CLIENT_TLS_KEY",
+    "DISTRO_CLIENT_TLS_NAME",
+];
 
 /// One flag as it was given.
 #[derive(Debug, Clone)]

@@ -11,6 +11,8 @@ mod table;
 pub mod watch;
 
 use std::future::Future;
+use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,20 +23,21 @@ use distro_core::message::naming::ServiceKey;
 use distro_core::profile::Profile;
 use distro_core::sdk::io::{Answer, Call, CallError, SdkConfig, SdkEvent, SdkInput, SdkOutput};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::Instant;
 
 use super::{BAD_INPUT, FAILED, Failure, Format, REFUSED, runtime};
 use crate::carrier::tcp::PREAMBLE;
-use crate::net::Clock;
-use crate::net::tokio::{TokioClock, TokioNet};
+use crate::net::tokio::TokioClock;
+use crate::net::{Clock, Net};
 use crate::settings::key::MAIN_PORT;
 use crate::settings::member::Member;
 use crate::shell::sdk::{SdkHandle, SdkShell};
 use crate::shell::{Directory, ShellError, Tap};
 use crate::text::value;
+use crate::tls::net::TlsNet;
+use crate::tls::{Connector, Files, Tls, is_tls_error};
 
 /// How long one attempt to reach a server may take.
 const REACH: Duration = Duration::from_secs(3);
@@ -59,6 +62,64 @@ pub struct Common {
     /// How long to wait for an answer before giving up
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     timeout: Duration,
+    #[command(flatten)]
+    tls: TlsArguments,
+}
+
+/// How a command speaks to nodes that want TLS.
+#[derive(Debug, Clone, Args)]
+pub struct TlsArguments {
+    /// Authorities that vouch for the nodes, PEM; turns TLS on
+    #[arg(long, value_name = "FILE", env = "DISTRO_CLIENT_TLS_CA")]
+    tls_ca: Option<PathBuf>,
+    /// This client's certificate, PEM, for nodes that ask for one
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "DISTRO_CLIENT_TLS_CERT",
+        requires_all = ["tls_ca", "tls_key"]
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The key of that certificate, PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "DISTRO_CLIENT_TLS_KEY",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
+    /// The name that the nodes' certificates hold, if it is not the host in --server
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "DISTRO_CLIENT_TLS_NAME",
+        requires = "tls_ca"
+    )]
+    tls_name: Option<String>,
+}
+
+impl TlsArguments {
+    /// Opens streams under TLS; `None` when nobody asked for it.
+    ///
+    /// # Errors
+    /// A file that cannot be used.
+    pub(crate) fn connector(&self) -> Result<Option<Connector>, Failure> {
+        if self.tls_ca.is_none() {
+            return Ok(None);
+        }
+        let tls = Tls::load(Files {
+            cert: self.tls_cert.clone(),
+            key: self.tls_key.clone(),
+            client_ca: None,
+            server_ca: self.tls_ca.clone(),
+        });
+        let tls = tls.map_err(|error| Failure::new(BAD_INPUT, format!("tls: {error}")))?;
+        let connector = tls.connector();
+        Ok(Some(match &self.tls_name {
+            Some(name) => connector.expecting(name),
+            None => connector,
+        }))
+    }
 }
 
 fn member(text: &str) -> Result<Member, String> {
@@ -122,7 +183,10 @@ impl Client {
             member.note(MAIN_PORT, &mut directory);
             servers.push(member.node(MAIN_PORT));
         }
-        let reach = reach(&servers, &directory).await?;
+        let net = TlsNet {
+            connector: common.tls.connector()?,
+        };
+        let reach = reach(&net, &servers, &directory).await?;
         let clock = TokioClock::start();
         let config = SdkConfig {
             first: reach.server,
@@ -134,7 +198,7 @@ impl Client {
             profile: Profile::DISTRO,
         };
         let (send, events) = mpsc::unbounded_channel();
-        let shell = SdkShell::new(TokioNet, clock, config, directory, MESSAGE_BYTES_MAX);
+        let shell = SdkShell::new(net, clock, config, directory, MESSAGE_BYTES_MAX);
         let shell = shell.with_tap(Events(send));
         Ok(Client {
             handle: shell.handle(),
@@ -165,8 +229,8 @@ impl Client {
                 CallError::NotConnected if late => {
                     let text = format!(
                         "{reached} accepts connections but serves no client: it is not ready yet, \
-                         is over a connection limit, or that port belongs to something else; its \
-                         log says which"
+                         is over a connection limit, wants TLS (--tls-ca), or that port belongs to \
+                         something else; its log says which"
                     );
                     return Err(Failure::new(FAILED, text));
                 }
@@ -194,8 +258,24 @@ struct Reach {
     words: String,
 }
 
+/// The address from which this host reaches another; empty when it cannot be told.
+fn own_ip(remote: &str) -> String {
+    let any = if remote.contains(':') {
+        "::"
+    } else {
+        "0.0.0.0"
+    };
+    // Sends nothing: it only asks the routing table.
+    let own = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((remote, 9))?;
+        socket.local_addr()
+    });
+    own.map(|address| address.ip().to_string())
+        .unwrap_or_default()
+}
+
 /// The first server that somebody listens at. A client would try for ever; people want to know.
-async fn reach(servers: &[NodeId], directory: &Directory) -> Result<Reach, Failure> {
+async fn reach(net: &TlsNet, servers: &[NodeId], directory: &Directory) -> Result<Reach, Failure> {
     let mut tried = Vec::new();
     for (server, node) in servers.iter().enumerate() {
         let Some(ports) = directory.ports(node) else {
@@ -206,17 +286,21 @@ async fn reach(servers: &[NodeId], directory: &Directory) -> Result<Reach, Failu
         };
         let port = ports.sdk;
         let words = format!("{node} (client port {port})");
-        let dial = tokio::time::timeout(REACH, TcpStream::connect((node.ip(), port)));
+        let dial = tokio::time::timeout(REACH, net.connect(node.ip(), port));
         match dial.await {
             Ok(Ok(mut stream)) => {
                 // Without it the node would count a stranger.
-                stream.write_all(&PREAMBLE).await.unwrap_or_default();
-                let own = stream.local_addr().map(|address| address.ip().to_string());
+                let writer = &mut stream.writer;
+                writer.write_all(&PREAMBLE).await.unwrap_or_default();
+                writer.flush().await.unwrap_or_default();
                 return Ok(Reach {
                     server,
-                    own_ip: own.unwrap_or_default(),
+                    own_ip: own_ip(&stream.remote_ip),
                     words,
                 });
+            }
+            Ok(Err(error)) if is_tls_error(&error) => {
+                tried.push(format!("no TLS with {words}: {error}"));
             }
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 tried.push(format!("nobody listens at {words}"));

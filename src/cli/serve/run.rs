@@ -21,11 +21,14 @@ use super::log::Log;
 use super::members::{Lookup, Me};
 use crate::cli::{BAD_INPUT, DONE, FAILED, Failure, Signals};
 use crate::net::Clock;
-use crate::net::tokio::{TokioClock, TokioListener, TokioNet};
+use crate::net::tokio::{TokioClock, TokioListener};
 use crate::settings::member::Member;
+use crate::settings::tls::Port;
 use crate::settings::{Settings, boot};
 use crate::shell::node::{NodeShell, StopAccepting};
 use crate::shell::{Directory, LinkCounters, ShellError};
+use crate::tls::net::{TlsListener, TlsNet};
+use crate::tls::{Acceptor, Speaks, Tls};
 
 /// How often a draining node looks whether everybody has left.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
@@ -53,8 +56,9 @@ pub(super) async fn run(settings: &Settings) -> Result<u8, Failure> {
         );
         return Err(Failure::new(BAD_INPUT, text));
     }
+    let tls = load_tls(settings)?;
     let clock = TokioClock::start();
-    let shell = bind(settings, &me, &members, clock).await?;
+    let shell = bind(settings, &me, &members, clock, tls.as_ref()).await?;
     let serving = Serving {
         node: shell.node(),
         counters: shell.counters(),
@@ -68,12 +72,17 @@ pub(super) async fn run(settings: &Settings) -> Result<u8, Failure> {
     };
     let shell = shell.with_tap(log).run();
     tokio::pin!(shell);
-    let tend = tend_members(settings, &lookup, &me, serving.commands.clone());
+    let tend = async {
+        tokio::join!(
+            tend_members(settings, &lookup, &me, serving.commands.clone()),
+            tend_certificates(settings, tls.as_ref()),
+        )
+    };
     let told = tokio::select! {
         biased;
         ended = &mut shell => return Err(broken(ended)),
         told = signals.next() => told,
-        () = tend => return Err(Failure::new(FAILED, "the member list is not looked up any more")),
+        _ = tend => return Err(Failure::new(FAILED, "the member list is not looked up any more")),
     };
     let timeout = duration(settings.drain_timeout());
     info!(signal = told.0, timeout = ?timeout, "stopping: clients are sent to other nodes");
@@ -117,10 +126,17 @@ async fn bind(
     me: &Me,
     members: &[Member],
     clock: TokioClock,
-) -> Result<NodeShell<TokioNet, TokioClock>, Failure> {
+    tls: Option<&Tls>,
+) -> Result<NodeShell<TlsNet, TokioClock>, Failure> {
     let ports = settings.ports();
     let sdk = listen(settings, ports.sdk, "clients", "sdk-port").await?;
     let cluster = listen(settings, ports.cluster, "fellow nodes", "cluster-port").await?;
+    let sdk = TlsListener::new(sdk, acceptor(settings, tls, Port::Sdk));
+    let cluster = TlsListener::new(cluster, acceptor(settings, tls, Port::Cluster));
+    let secure = settings.tls_demand(Port::Cluster).is_some();
+    let net = TlsNet {
+        connector: tls.filter(|_| secure).map(Tls::connector),
+    };
     let dir = settings.data_dir();
     let incarnation = boot::incarnation(dir.as_deref(), clock.now().wall).map_err(|error| {
         let dir = dir.unwrap_or_default();
@@ -141,8 +157,37 @@ async fn bind(
         "start"
     );
     let directory = directory(settings, me, members);
-    NodeShell::on(TokioNet, clock, config, directory, (sdk, cluster))
+    NodeShell::on(net, clock, config, directory, (sdk, cluster))
         .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))
+}
+
+/// The certificates, if the node has any.
+fn load_tls(settings: &Settings) -> Result<Option<Tls>, Failure> {
+    let files = settings.tls_files();
+    if files.cert.is_none() {
+        return Ok(None);
+    }
+    let loaded = Tls::load(files);
+    loaded
+        .map(Some)
+        .map_err(|error| Failure::new(BAD_INPUT, format!("tls: {error}")))
+}
+
+/// What a listener wraps its streams with; `None` for a plain one.
+pub(super) fn acceptor(settings: &Settings, tls: Option<&Tls>, port: Port) -> Option<Acceptor> {
+    let speaks = match port {
+        Port::Sdk | Port::Cluster => Speaks::Carriers,
+        Port::Http | Port::Ops => Speaks::Http1,
+    };
+    Some(tls?.acceptor(settings.tls_demand(port)?, speaks))
+}
+
+/// Reads the certificates again and again.
+async fn tend_certificates(settings: &Settings, tls: Option<&Tls>) {
+    match tls {
+        Some(tls) => tls.watch(duration(settings.tls_reload())).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn listen(
