@@ -11,6 +11,7 @@ mod table;
 pub mod watch;
 
 use std::future::Future;
+use std::io;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -274,6 +275,11 @@ fn own_ip(remote: &str) -> String {
         .unwrap_or_default()
 }
 
+/// True when the other end closed in place of an answer.
+fn hung_up(error: &io::Error) -> bool {
+    [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset].contains(&error.kind())
+}
+
 /// The first server that somebody listens at. A client would try for ever; people want to know.
 async fn reach(net: &TlsNet, servers: &[NodeId], directory: &Directory) -> Result<Reach, Failure> {
     let mut tried = Vec::new();
@@ -302,7 +308,10 @@ async fn reach(net: &TlsNet, servers: &[NodeId], directory: &Directory) -> Resul
             Ok(Err(error)) if is_tls_error(&error) => {
                 tried.push(format!("no TLS with {words}: {error}"));
             }
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Ok(Err(error)) if net.connector.is_some() && hung_up(&error) => {
+                tried.push(format!("{words} does not speak TLS: leave --tls-ca out"));
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 tried.push(format!("nobody listens at {words}"));
             }
             Ok(Err(error)) => tried.push(format!("{words} cannot be reached: {error}")),
