@@ -7,6 +7,7 @@ use crate::ids::{ClientId, Incarnation, NodeId};
 use crate::message::cluster::NodeState;
 use crate::message::distro::{ClientSyncData, Origin};
 use crate::message::naming::ServiceKey;
+use crate::time::Period;
 
 /// One client record.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,36 @@ pub struct MemberView<'a> {
     pub incarnation: Incarnation,
     /// Syncs that wait or are under way.
     pub pending: u64,
+    /// What verify has found with it.
+    pub proof: PeerProof,
+}
+
+/// What verify has found with one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct PeerProof {
+    /// Verify messages sent to it.
+    pub sent: u64,
+    /// Those that found no difference.
+    pub matched: u64,
+    /// Records found to differ there.
+    pub failed: u64,
+    /// Those without an answer.
+    pub lost: u64,
+    /// Records that its latest differing answer by digest found; 0 once it matched again.
+    pub divergent: u64,
+}
+
+/// The transport of one native client.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionView<'a> {
+    /// Its address as it said, else as the socket shows it.
+    pub ip: &'a str,
+    /// Its application's name, `-` when it named none.
+    pub app: &'a str,
+    /// For how long nothing was heard of it, in aging time.
+    pub idle: Period,
+    /// Services that it subscribes to.
+    pub subscriptions: u64,
 }
 
 macro_rules! numbers {

@@ -230,7 +230,9 @@ pub const FORMATS: &[&str] = &["text", "json"];
 /// The default main port of a node, Nacos's.
 pub const MAIN_PORT: u16 = 8848;
 /// Tables of the file, after the keys that are in none.
-pub const TABLES: [&str; 4] = ["tls", "log", "limits", "timing"];
+pub const TABLES: [&str; 5] = ["tls", "ops", "log", "limits", "timing"];
+/// Whether something is done at all.
+pub const SWITCH: &[&str] = &["on", "off"];
 /// Words for what a listener asks of those who connect.
 pub const DEMANDS: &[&str] = &["off", "server", "mutual"];
 
@@ -250,6 +252,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(member_keys());
     keys.extend(rest_keys());
     keys.extend(tls_keys());
+    keys.extend(ops_keys());
     keys.extend(log_keys());
     keys.extend(limit_keys());
     let times = Timing::fields().into_iter();
@@ -335,6 +338,17 @@ fn tls_keys() -> Vec<Key> {
     keys
 }
 
+fn ops_keys() -> Vec<Key> {
+    use Setting::{Unset, Word};
+    let (serve, on) = ("whether the operator's HTTP is served", Word("on"));
+    let (port, bind) = ("port of the operator's HTTP", "address it listens on");
+    vec![
+        key("ops", "serve", Kind::OneOf(SWITCH), on, serve),
+        key("ops", "port", Kind::Port, Unset, port),
+        key("ops", "bind", Kind::Ip, Unset, bind),
+    ]
+}
+
 fn log_keys() -> Vec<Key> {
     let (info, text) = (Setting::Word("info"), Setting::Word("text"));
     let (level, form) = ("least event that is logged", "for people or machines");
@@ -349,11 +363,13 @@ fn limit_keys() -> Vec<Key> {
     let none = || Setting::Counts(BTreeMap::new());
     let (ip, app) = ("connections of an address", "connections of an application");
     let each = "connections of any other address";
+    let file = "a Nacos limitRule in JSON; replaces the other limits";
     vec![
         key("limits", "total", Kind::Count, Unset, "client connections"),
         key("limits", "per-ip-default", Kind::Count, Unset, each),
         key("limits", "per-ip", Kind::Counts, none(), ip),
         key("limits", "per-app", Kind::Counts, none(), app),
+        key("limits", "rule-file", Kind::Text, Unset, file),
     ]
 }
 
@@ -369,6 +385,9 @@ pub fn assumed(path: &str) -> &'static str {
         "tls.sdk" | "tls.cluster" | "tls.http" | "tls.ops" => {
             "\"server\" with a certificate, else off"
         }
+        "ops.port" => "port + 1002",
+        "ops.bind" => "127.0.0.1, or `bind` when that is a loopback address",
+        "limits.rule-file" => "none",
         "data-dir" => "none: the wall clock alone orders this node's lives",
         _ => "no limit",
     }

@@ -16,7 +16,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use distro_core::config::{Config, ConnectionLimits, Timing};
@@ -24,7 +24,7 @@ use distro_core::ids::{NodeId, Str};
 use distro_core::profile::Profile;
 use distro_core::time::Period;
 
-use crate::shell::{CLUSTER_PORT_OFFSET, Ports, SDK_PORT_OFFSET};
+use crate::shell::{CLUSTER_PORT_OFFSET, OPS_PORT_OFFSET, Ports, SDK_PORT_OFFSET};
 use crate::text::problem::{Problem, Problems};
 use key::{Key, MAIN_PORT, Setting, TABLES, assumed};
 use member::Member;
@@ -137,6 +137,37 @@ impl Settings {
         }
     }
 
+    /// Where the operator's HTTP is served; `None` when it is off.
+    pub fn ops(&self) -> Option<SocketAddr> {
+        if self.text("ops.serve") == Some("off") {
+            return None;
+        }
+        let follows = self.main_port().saturating_add(OPS_PORT_OFFSET);
+        let port = self.port("ops.port").unwrap_or(follows);
+        let bind = if let Setting::Ip(ip) = self.get("ops.bind") {
+            *ip
+        } else if self.bind().is_loopback() {
+            self.bind()
+        } else {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        };
+        Some(SocketAddr::new(bind, port))
+    }
+
+    /// The file with Nacos's connection limits.
+    pub fn limit_rule_file(&self) -> Option<PathBuf> {
+        self.text("limits.rule-file").map(PathBuf::from)
+    }
+
+    /// The value of every key that has one, as TOML, and where it came from.
+    pub fn effective(&self) -> impl Iterator<Item = (String, String, &str)> {
+        self.keys.iter().filter_map(|key| {
+            let path = key.path();
+            let (setting, origin) = self.values.get(&path)?;
+            Some((path, setting.toml()?, origin.words.as_str()))
+        })
+    }
+
     /// The address it listens on.
     pub fn bind(&self) -> IpAddr {
         if let Setting::Ip(ip) = self.get("bind") {
@@ -246,6 +277,14 @@ impl Settings {
             let message = format!("clients and fellow nodes share port {}", ports.sdk);
             let help = "give each its own port".to_owned();
             add(&["sdk-port", "cluster-port"], message, help);
+        }
+        if let Some(ops) = self.ops()
+            && main <= u16::MAX - CLUSTER_PORT_OFFSET
+            && [ports.sdk, ports.cluster].contains(&ops.port())
+        {
+            let message = format!("the operator's port {} is taken by another", ops.port());
+            let help = "give ops.port its own number, or write ops.serve = \"off\"".to_owned();
+            add(&["ops.port", "port"], message, help);
         }
         let sources = ["members", "cluster-conf", "members-dns"];
         let set: Vec<&str> = sources

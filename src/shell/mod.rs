@@ -30,6 +30,9 @@ pub const SDK_PORT_OFFSET: u16 = 1000;
 /// Nacos's offset of the cluster port from the main port.
 pub const CLUSTER_PORT_OFFSET: u16 = 1001;
 
+/// Offset of the operator's port from the main port: the first that Nacos leaves free.
+pub const OPS_PORT_OFFSET: u16 = 1002;
+
 /// Messages that wait between all connections of a machine and the machine. A connection that
 /// finds it full waits, and so, by TCP, does its peer.
 const INBOUND_MAX: usize = 8_192;
@@ -132,6 +135,24 @@ pub struct LinkCounters {
     pub oversized: AtomicU64,
     /// Connections cut because an answer found no room in their queue.
     pub cut: AtomicU64,
+}
+
+impl LinkCounters {
+    /// Names and counts, in declaration order.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let fields = [
+            ("strangers", &self.strangers),
+            ("turned_away", &self.turned_away),
+            ("accept_errors", &self.accept_errors),
+            ("broken_frames", &self.broken_frames),
+            ("malformed_responses", &self.malformed_responses),
+            ("oversized", &self.oversized),
+            ("cut", &self.cut),
+        ];
+        fields
+            .into_iter()
+            .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+    }
 }
 
 /// Counts one.

@@ -7,6 +7,7 @@ use crate::ids::{ConnId, Incarnation, NodeId};
 use crate::message::cluster::NodeState;
 use crate::message::distro::Origin;
 use crate::time::Mono;
+use crate::view::PeerProof;
 
 /// The connection to a member. Times are running time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub(crate) struct Fellow {
     pub(super) verified: Mono,
     /// It answered the setup with the `distro` ability.
     pub(super) distro: bool,
+    /// What verify has found with it so far.
+    pub(crate) proof: PeerProof,
 }
 
 /// All fellow nodes, in address order.
@@ -94,6 +97,7 @@ impl Members {
             incarnation: Incarnation(0),
             verified: now,
             distro: false,
+            proof: PeerProof::default(),
         };
         self.table.entry(peer.clone()).or_insert(fellow);
         self.update_next();
@@ -172,6 +176,11 @@ impl Members {
         } else {
             None
         }
+    }
+
+    /// What verify has found with a member, to count on; `None` when it left the list.
+    pub(crate) fn proof_mut(&mut self, peer: &NodeId) -> Option<&mut PeerProof> {
+        self.table.get_mut(peer).map(|fellow| &mut fellow.proof)
     }
 
     pub(crate) fn speaks_distro(&self, peer: &NodeId) -> bool {

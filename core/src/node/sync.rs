@@ -193,6 +193,12 @@ impl Syncs {
         })
     }
 
+    /// When the oldest sync that waits for a target was created.
+    pub(crate) fn oldest(&self, target: &NodeId) -> Option<Mono> {
+        let tasks = self.targets.get(target)?.tasks.values();
+        tasks.map(|task| task.created).min()
+    }
+
     pub(crate) fn waiting(&self) -> u64 {
         self.targets
             .values()
@@ -264,6 +270,9 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         self.counters.verifies_failed += 1;
+        if let Some(proof) = self.members.proof_mut(target) {
+            proof.failed += 1;
+        }
         out.push(Output::Event(Event::ClientVerifyFailed {
             client: client.clone(),
             target: target.clone(),

@@ -21,6 +21,7 @@ use crate::message::distro::{
 };
 use crate::message::{Request, Response, ResponseBody, code};
 use crate::profile::Quirk;
+use crate::view::PeerProof;
 
 impl Node {
     /// One verify round to all members that can be reached.
@@ -57,7 +58,7 @@ impl Node {
             .map(|(client, entry)| (client.clone(), entry.data.revision))
             .collect();
         for (client, revision) in natives {
-            self.counters.verifies_sent += 1;
+            self.count_proof(member, |proof| proof.sent += 1);
             let purpose = Purpose::Verify(member.clone(), client.clone());
             let request = Request::DistroData(DistroDataRequest::Verify(client, revision));
             self.call(
@@ -70,6 +71,19 @@ impl Node {
         }
     }
 
+    /// Counts what verify did with one member, there and in the node's sums. `failed` is counted
+    /// where a difference is repaired.
+    fn count_proof(&mut self, member: &NodeId, count: impl Fn(&mut PeerProof)) {
+        let mut step = PeerProof::default();
+        count(&mut step);
+        self.counters.verifies_sent += step.sent;
+        self.counters.verifies_matched += step.matched;
+        self.counters.verifies_lost += step.lost;
+        if let Some(proof) = self.members.proof_mut(member) {
+            count(proof);
+        }
+    }
+
     fn send_digest(
         &mut self,
         member: &NodeId,
@@ -77,7 +91,7 @@ impl Node {
         round: DigestRound,
         out: &mut Vec<Output>,
     ) {
-        self.counters.verifies_sent += 1;
+        self.count_proof(member, |proof| proof.sent += 1);
         let verify = DigestVerify {
             origin: self.origin.clone(),
             round,
@@ -122,12 +136,14 @@ impl Node {
         outcome: &Result<Response, FailCause>,
     ) {
         match outcome {
-            Ok(response) if response.is_ok() => self.counters.verifies_matched += 1,
+            Ok(response) if response.is_ok() => {
+                self.count_proof(&target, |proof| proof.matched += 1);
+            }
             Ok(response) if response.body == ResponseBody::Error => {
-                self.counters.verifies_lost += 1
+                self.count_proof(&target, |proof| proof.lost += 1);
             }
             Ok(_) => self.publish(NamingEvent::ClientVerifyFailed(client, target)),
-            Err(_) => self.counters.verifies_lost += 1,
+            Err(_) => self.count_proof(&target, |proof| proof.lost += 1),
         }
     }
 
@@ -197,16 +213,19 @@ impl Node {
             ..
         }) = outcome
         else {
-            self.counters.verifies_lost += 1;
+            self.count_proof(target, |proof| proof.lost += 1);
             return;
         };
         let DistroDataResponse::Digest(answer) = data else {
-            self.counters.verifies_lost += 1;
+            self.count_proof(target, |proof| proof.lost += 1);
             return;
         };
         match answer {
             DigestAnswer::Match => {
-                self.counters.verifies_matched += 1;
+                self.count_proof(target, |proof| {
+                    proof.matched += 1;
+                    proof.divergent = 0;
+                });
                 out.push(Output::Event(Event::Verified {
                     target: target.clone(),
                 }));
@@ -262,6 +281,9 @@ impl Node {
                 .is_some_and(|entry| entry.native.is_some())
         };
         failed.extend(held.into_keys().filter(|client| !is_mine(client)));
+        if let Some(proof) = self.members.proof_mut(target) {
+            proof.divergent = failed.len() as u64;
+        }
         for client in failed {
             if !self.syncs.is_busy(target, &client) {
                 self.publish(NamingEvent::ClientVerifyFailed(client, target.clone()));

@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 use super::clients::Client;
 use super::services::Filter;
 use super::{Node, Stage};
+use crate::config::ConnectionLimits;
 use crate::ids::{ClientId, Incarnation, NodeId};
 use crate::message::naming::{Instance, ServiceKey};
 use crate::profile::Profile;
 use crate::time::Period;
-use crate::view::{ClientView, Counters, MemberView, ServiceView, Sizes};
+use crate::view::{ClientView, ConnectionView, Counters, MemberView, ServiceView, Sizes};
 
 impl Node {
     /// This node's address.
@@ -38,6 +39,42 @@ impl Node {
         self.clients
             .iter()
             .map(|(_, client)| self.client_view(client))
+    }
+
+    /// The client records after this one, in id order; after the empty id come all.
+    pub fn clients_after(&self, client: &ClientId) -> impl Iterator<Item = ClientView<'_>> {
+        let after = self.clients.after(client);
+        after.map(|(_, client)| self.client_view(client))
+    }
+
+    /// The transport of a native client; absent for a synced one.
+    pub fn connection(&self, client: &ClientId) -> Option<ConnectionView<'_>> {
+        let native = self.clients.get(client)?.native.as_ref()?;
+        let connection = self.connections.get(native.conn)?;
+        let setup = connection.setup.as_ref();
+        Some(ConnectionView {
+            ip: setup.map_or(&connection.remote_ip, |setup| &setup.client_ip),
+            app: setup.map_or("-", |setup| &setup.app),
+            idle: self.aged().since(connection.active),
+            subscriptions: native.subscriptions.len() as u64,
+        })
+    }
+
+    /// The limits on client connections as they are now.
+    pub fn limits(&self) -> &ConnectionLimits {
+        &self.connections.limits
+    }
+
+    /// True when something about the client waits for, or is under way to, the member.
+    pub fn is_syncing(&self, member: &NodeId, client: &ClientId) -> bool {
+        self.syncs.is_busy(member, client)
+    }
+
+    /// How long the oldest sync to a member has waited to be sent, in aging time; zero when none
+    /// waits. Looks at every one that waits.
+    pub fn sync_lag(&self, member: &NodeId) -> Period {
+        let oldest = self.syncs.oldest(member);
+        oldest.map_or(Period::ZERO, |oldest| self.aged().since(oldest))
     }
 
     /// One client record.
@@ -77,6 +114,18 @@ impl Node {
         })
     }
 
+    /// The services after this one, in key order.
+    pub fn services_after(&self, key: &ServiceKey) -> impl Iterator<Item = ServiceView<'_>> {
+        let from = self.services.range_from(key);
+        from.filter(move |(at, _)| *at != key)
+            .map(|(key, service)| ServiceView {
+                key,
+                version: service.version,
+                publishers: &service.publishers,
+                subscribers: &service.subscribers,
+            })
+    }
+
     /// One service.
     pub fn service(&self, key: &ServiceKey) -> Option<ServiceView<'_>> {
         let (key, service) = self
@@ -113,6 +162,7 @@ impl Node {
             connected: fellow.is_running(),
             incarnation: fellow.incarnation,
             pending: self.syncs.pending(node),
+            proof: fellow.proof,
         })
     }
 

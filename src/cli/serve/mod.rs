@@ -8,8 +8,13 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{BAD_INPUT, DONE, Failure, coloured, complain, print, runtime};
+use crate::ops::LogLevel;
 use crate::settings::Settings;
 use crate::settings::read::{FILE_VARIABLE, Flag, Sources, load};
 
@@ -134,29 +139,31 @@ pub fn main(arguments: &ServeArguments) -> Result<u8, Failure> {
         print(settings.print().trim_end())?;
         return Ok(DONE);
     }
-    start_log(&settings);
+    let level = start_log(&settings);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     let runtime = runtime()?;
-    let code = tokio::task::LocalSet::new().block_on(&runtime, run::run(&settings));
+    let code = tokio::task::LocalSet::new().block_on(&runtime, run::run(&settings, level));
     // Looking up a name may hang for long; nobody waits for it.
     runtime.shutdown_background();
     code
 }
 
-/// Sends events to standard error.
-fn start_log(settings: &Settings) {
+/// Sends events to standard error. What it gives changes the level later.
+fn start_log(settings: &Settings) -> LogLevel {
     let (level, format) = settings.log();
-    let level = level.parse().unwrap_or(tracing::Level::INFO);
-    let log = tracing_subscriber::fmt()
+    let level = level.parse().unwrap_or(LevelFilter::INFO);
+    let (filter, handle) = reload::Layer::new(level);
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(coloured(&std::io::stderr()) && std::io::stderr().is_terminal())
-        .with_target(false)
-        .with_max_level(level);
+        .with_target(false);
+    let registry = tracing_subscriber::registry().with(filter);
     if format == "json" {
-        log.json().flatten_event(true).init();
+        registry.with(log.json().flatten_event(true)).init();
     } else {
-        log.init();
+        registry.with(log).init();
     }
+    LogLevel::new(handle)
 }

@@ -6,7 +6,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use distro_core::ids::NodeId;
@@ -14,6 +13,7 @@ use distro_core::io::Command;
 use distro_core::node::Node;
 use distro_core::time::Period;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
@@ -22,6 +22,8 @@ use super::members::{Lookup, Me};
 use crate::cli::{BAD_INPUT, DONE, FAILED, Failure, Signals};
 use crate::net::Clock;
 use crate::net::tokio::{TokioClock, TokioListener};
+use crate::ops::rules::RuleFile;
+use crate::ops::{self, LogLevel, Ops};
 use crate::settings::member::Member;
 use crate::settings::tls::Port;
 use crate::settings::{Settings, boot};
@@ -38,7 +40,7 @@ const fn duration(period: Period) -> Duration {
 }
 
 /// Runs the node that the settings describe.
-pub(super) async fn run(settings: &Settings) -> Result<u8, Failure> {
+pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Failure> {
     let mut signals = Signals::catch()?;
     let lookup = Lookup::of(settings)?;
     // A name server may take long to answer.
@@ -58,7 +60,10 @@ pub(super) async fn run(settings: &Settings) -> Result<u8, Failure> {
     }
     let tls = load_tls(settings)?;
     let clock = TokioClock::start();
-    let shell = bind(settings, &me, &members, clock, tls.as_ref()).await?;
+    let rules = RuleFile::open(settings).map_err(|text| Failure::new(BAD_INPUT, text))?;
+    let shell = bind(settings, &me, &members, clock, tls.as_ref(), rules.as_ref()).await?;
+    let ops = Ops::new(settings, &shell, level);
+    let ops_port = start_ops(settings, tls.as_ref(), &ops).await?;
     let serving = Serving {
         node: shell.node(),
         counters: shell.counters(),
@@ -76,6 +81,7 @@ pub(super) async fn run(settings: &Settings) -> Result<u8, Failure> {
         tokio::join!(
             tend_members(settings, &lookup, &me, serving.commands.clone()),
             tend_certificates(settings, tls.as_ref()),
+            tend_rules(rules, &serving.commands),
         )
     };
     let told = tokio::select! {
@@ -84,6 +90,7 @@ pub(super) async fn run(settings: &Settings) -> Result<u8, Failure> {
         told = signals.next() => told,
         _ = tend => return Err(Failure::new(FAILED, "the member list is not looked up any more")),
     };
+    ops.drain();
     let timeout = duration(settings.drain_timeout());
     info!(signal = told.0, timeout = ?timeout, "stopping: clients are sent to other nodes");
     let code = tokio::select! {
@@ -96,7 +103,31 @@ pub(super) async fn run(settings: &Settings) -> Result<u8, Failure> {
         () = serving.drain(timeout) => DONE,
     };
     serving.tell_counts();
+    ops_port.abort();
     Ok(code)
+}
+
+/// Serves the operator's HTTP, if it is not off, until the task is aborted.
+async fn start_ops(
+    settings: &Settings,
+    tls: Option<&Tls>,
+    ops: &Arc<Ops>,
+) -> Result<JoinHandle<()>, Failure> {
+    let Some(address) = settings.ops() else {
+        return Ok(tokio::task::spawn_local(async {}));
+    };
+    let listener = listen(address, "the operator", "set ops.port").await?;
+    info!(%address, "operator's port");
+    let listener = TlsListener::new(listener, acceptor(settings, tls, Port::Ops));
+    Ok(tokio::task::spawn_local(ops::serve(listener, ops.clone())))
+}
+
+/// Reads the limit rules again and again.
+async fn tend_rules(rules: Option<RuleFile>, commands: &mpsc::Sender<Command>) {
+    match rules {
+        Some(rules) => rules.watch(commands).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn broken(ended: Result<(), ShellError>) -> Failure {
@@ -127,10 +158,12 @@ async fn bind(
     members: &[Member],
     clock: TokioClock,
     tls: Option<&Tls>,
+    rules: Option<&RuleFile>,
 ) -> Result<NodeShell<TlsNet, TokioClock>, Failure> {
     let ports = settings.ports();
-    let sdk = listen(settings, ports.sdk, "clients", "sdk-port").await?;
-    let cluster = listen(settings, ports.cluster, "fellow nodes", "cluster-port").await?;
+    let at = |port| SocketAddr::new(settings.bind(), port);
+    let sdk = listen(at(ports.sdk), "clients", "sdk-port").await?;
+    let cluster = listen(at(ports.cluster), "fellow nodes", "cluster-port").await?;
     let sdk = TlsListener::new(sdk, acceptor(settings, tls, Port::Sdk));
     let cluster = TlsListener::new(cluster, acceptor(settings, tls, Port::Cluster));
     let secure = settings.tls_demand(Port::Cluster).is_some();
@@ -145,6 +178,9 @@ async fn bind(
     })?;
     let mut config = settings.config(me.node.clone(), nodes(members, settings));
     config.incarnation = incarnation;
+    if let Some(rules) = rules {
+        config.limits = rules.limits().clone();
+    }
     // Spread of back-offs only; a later life draws others.
     config.seed = incarnation.0;
     let alone = config.peers().is_empty();
@@ -190,15 +226,9 @@ async fn tend_certificates(settings: &Settings, tls: Option<&Tls>) {
     }
 }
 
-async fn listen(
-    settings: &Settings,
-    port: u16,
-    whom: &str,
-    key: &str,
-) -> Result<TokioListener, Failure> {
-    let address = SocketAddr::new(settings.bind(), port);
+async fn listen(address: SocketAddr, whom: &str, key: &str) -> Result<TokioListener, Failure> {
     TokioListener::bind(address).await.map_err(|error| {
-        let (kind, bind) = (error.kind(), settings.bind());
+        let (kind, bind, port) = (error.kind(), address.ip(), address.port());
         let text = if kind == io::ErrorKind::AddrInUse {
             format!(
                 "port {port} for {whom} is in use on {bind}: stop who listens there, or choose \
@@ -322,16 +352,7 @@ impl Serving {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name}={count}"))
             .collect();
-        for (name, counter) in [
-            ("strangers", &self.counters.strangers),
-            ("turned_away", &self.counters.turned_away),
-            ("accept_errors", &self.counters.accept_errors),
-            ("broken_frames", &self.counters.broken_frames),
-            ("malformed_responses", &self.counters.malformed_responses),
-            ("oversized", &self.counters.oversized),
-            ("cut", &self.counters.cut),
-        ] {
-            let count = counter.load(Ordering::Relaxed);
+        for (name, count) in self.counters.fields() {
             if count > 0 {
                 counts.push(format!("{name}={count}"));
             }

@@ -1,0 +1,225 @@
+//! The HTTP of operators, on a port of its own: health, metrics, tables, and a few things to
+//! change. Answers are JSON but for `/metrics`.
+//!
+//! Everything is read through the shell's [`Inspector`], a page at a time, so that no answer holds
+//! the machine for long.
+//!
+//! # Layout
+//! - `health`: `/livez`, `/readyz`, `/v1/node` · `tables`: members, clients, services, records
+//! - `metrics`: `/metrics` · `change`: limits, rebalance, log level · [`rules`]: the limit-rule file
+
+mod change;
+mod health;
+mod metrics;
+pub mod rules;
+mod tables;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use distro_core::io::Command;
+use distro_core::node::Node;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, mpsc};
+use tracing::{debug, warn};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{Registry, reload};
+
+use crate::net::{Clock, Listener, Net};
+use crate::settings::Settings;
+use crate::shell::node::{Inspector, NodeShell};
+use crate::shell::{LinkCounters, Tap};
+
+/// Connections at a time; a further one waits to be accepted.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a request's head may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a failure to accept, such as too many open files.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Reads and changes the level of the log.
+#[derive(Clone)]
+pub struct LogLevel(reload::Handle<LevelFilter, Registry>);
+
+impl LogLevel {
+    /// Of the layer that filters the log.
+    pub fn new(handle: reload::Handle<LevelFilter, Registry>) -> LogLevel {
+        LogLevel(handle)
+    }
+}
+
+impl fmt::Debug for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogLevel")
+    }
+}
+
+/// What the operator's HTTP knows of its node.
+#[derive(Debug)]
+pub struct Ops {
+    inspector: Inspector,
+    commands: mpsc::Sender<Command>,
+    links: Arc<LinkCounters>,
+    level: LogLevel,
+    draining: AtomicBool,
+    /// The effective settings; they never change.
+    settings: Value,
+    ports: Value,
+}
+
+impl Ops {
+    /// Of a node with these settings.
+    pub fn new<N: Net, C: Clock, T: Tap<distro_core::io::Input, distro_core::io::Output>>(
+        settings: &Settings,
+        shell: &NodeShell<N, C, T>,
+        level: LogLevel,
+    ) -> Arc<Ops> {
+        let effective = settings.effective().map(|(path, value, from)| {
+            // Whoever may look at a node may not yet join it.
+            let hidden = ["secret", "password", "token"];
+            let value = if hidden.iter().any(|word| path.contains(word)) {
+                "(set, not shown)".to_owned()
+            } else {
+                value
+            };
+            let value = json!({ "value": value, "from": from });
+            (path, value)
+        });
+        let ports = settings.ports();
+        Arc::new(Ops {
+            inspector: shell.inspector(),
+            commands: shell.commands(),
+            links: shell.counters(),
+            level,
+            draining: AtomicBool::new(false),
+            settings: Value::Object(effective.collect()),
+            ports: json!({
+                "main": settings.main_port(), "sdk": ports.sdk, "cluster": ports.cluster,
+                "ops": settings.ops().map(|address| address.port()),
+            }),
+        })
+    }
+
+    /// From now on the node is not ready: it sends its clients away.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    async fn look<T, F>(&self, question: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node) -> T + Send + 'static,
+    {
+        let gone = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the node has stopped");
+        self.inspector.look(question).await.ok_or_else(gone)
+    }
+
+    async fn command(&self, command: Command) -> Result<(), Refusal> {
+        let gone = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the node has stopped");
+        self.commands.send(command).await.map_err(gone)
+    }
+}
+
+/// An answer that says what is wrong, and what would be right.
+#[derive(Debug)]
+struct Refusal(StatusCode, String);
+
+impl Refusal {
+    fn new(status: StatusCode, text: impl Into<String>) -> Refusal {
+        Refusal(status, text.into())
+    }
+
+    fn bad(text: impl Into<String>) -> Refusal {
+        Refusal(StatusCode::BAD_REQUEST, text.into())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+/// Query parameters; those that cannot be read are refused as JSON.
+#[derive(Debug)]
+struct Query<T>(T);
+
+impl<T: serde::de::DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Refusal> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Query(query)),
+            Err(rejection) => Err(Refusal::bad(rejection.body_text())),
+        }
+    }
+}
+
+/// Everything that is answered.
+fn routes(ops: Arc<Ops>) -> Router {
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
+        .route("/v1/node", get(health::node))
+        .route("/v1/members", get(tables::members))
+        .route("/v1/clients", get(tables::clients))
+        .route("/v1/services", get(tables::services))
+        .route("/v1/records", get(tables::records))
+        .route("/v1/limits", get(change::limits).put(change::set_limits))
+        .route("/v1/rebalance", post(change::rebalance))
+        .route("/v1/log", get(change::log).put(change::set_log))
+        .fallback(async || {
+            let text = "no such page; there are /livez, /readyz, /metrics, /v1/node, /v1/members, \
+                        /v1/clients, /v1/services, /v1/records, /v1/limits, /v1/rebalance, /v1/log";
+            Refusal::new(StatusCode::NOT_FOUND, text)
+        })
+        .with_state(ops)
+}
+
+/// Serves on a listener until the future is dropped. Runs on a local set.
+pub async fn serve<L>(mut listener: L, ops: Arc<Ops>)
+where
+    L: Listener,
+    L::Reader: tokio::io::AsyncRead + Unpin + Send + 'static,
+    L::Writer: tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let routes = routes(ops);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // Never closed.
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        let stream = match listener.accept().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                warn!(%error, "the operator's port cannot accept");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(routes.clone());
+        let io = TokioIo::new(tokio::io::join(stream.reader, stream.writer));
+        tokio::task::spawn_local(async move {
+            let served = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .serve_connection(io, service);
+            if let Err(error) = served.await {
+                debug!(%error, "a connection to the operator's port ended");
+            }
+            drop(place);
+        });
+    }
+}
