@@ -5,14 +5,16 @@
 //!
 //! # Layout
 //! - [`serve`]: a node · [`client`]: `register`, `deregister`, `list`, `watch`
+//! - [`operate`]: `clients`, `members`, `diff`, `limits`, `rebalance`, `log`
 
 pub mod client;
+pub mod operate;
 pub mod serve;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -43,6 +45,23 @@ enum Command {
     List(client::list::ListArguments),
     /// Show each change of a service as it happens, until Ctrl-C
     Watch(client::watch::WatchArguments),
+    /// List the clients of a node, its own and those of others that it knows
+    Clients(operate::show::ClientsArguments),
+    /// List the members as a node sees them, and what verify found with each
+    Members(operate::show::MembersArguments),
+    /// Tell which records differ between nodes, and why; exits 1 if any does
+    Diff(operate::diff::DiffArguments),
+    /// Show or replace a node's limits on client connections
+    Limits(operate::change::LimitsArguments),
+    /// Send clients of a node to other nodes
+    Rebalance(operate::change::RebalanceArguments),
+    /// Show or change the level of a node's log
+    Log(operate::change::LogArguments),
+    /// Print what makes a shell complete these commands
+    Completion {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// How results are printed.
@@ -81,6 +100,13 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Command::Deregister(arguments) => client::run(client::register::deregister(arguments)),
         Command::List(arguments) => client::run(client::list::list(arguments)),
         Command::Watch(arguments) => client::run(client::watch::watch(arguments)),
+        Command::Clients(arguments) => client::run(operate::show::clients(arguments)),
+        Command::Members(arguments) => client::run(operate::show::members(arguments)),
+        Command::Diff(arguments) => client::run(operate::diff::diff(arguments)),
+        Command::Limits(arguments) => client::run(operate::change::limits(arguments)),
+        Command::Rebalance(arguments) => client::run(operate::change::rebalance(arguments)),
+        Command::Log(arguments) => client::run(operate::change::log(arguments)),
+        Command::Completion { shell } => completion(*shell),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -91,6 +117,13 @@ pub fn main(arguments: &Arguments) -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+fn completion(shell: clap_complete::Shell) -> Result<u8, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "distro", &mut script);
+    print(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(DONE)
 }
 
 /// Tells people something that is not the result.

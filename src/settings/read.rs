@@ -16,8 +16,9 @@ use crate::text::value::Wrong;
 pub const FILE_VARIABLE: &str = "DISTRO_CONFIG";
 const PREFIX: &str = "DISTRO_";
 /// Variables that other commands of the binary read.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     FILE_VARIABLE,
+    "DISTRO_OPS_SERVER",
     "DISTRO_SERVER",
     "DISTRO_CLIENT_TLS_CA",
     "DISTRO_CLIENT_TLS_CERT",

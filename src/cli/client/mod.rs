@@ -7,7 +7,7 @@
 pub mod list;
 mod local;
 pub mod register;
-mod table;
+pub(crate) mod table;
 pub mod watch;
 
 use std::future::Future;
@@ -127,7 +127,7 @@ fn member(text: &str) -> Result<Member, String> {
     Member::read(text).map_err(|wrong| format!("{}; {}", wrong.message, wrong.help))
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let period = value::period(text);
     let period = period.map_err(|wrong| format!("{}; {}", wrong.message, wrong.help))?;
     Ok(Duration::from_micros(period.micros()))

@@ -45,7 +45,7 @@ fn metadata(instance: &Instance) -> String {
 }
 
 /// Text from a peer, without what a terminal would take for a command.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
@@ -69,7 +69,7 @@ pub(super) fn row(instance: &Instance) -> [String; 5] {
 }
 
 /// Rows under a heading, each column as wide as it must be.
-pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = heading.map(str::len);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
