@@ -201,6 +201,7 @@ impl Rig {
                 Output::Request { .. }
                 | Output::Response { .. }
                 | Output::Close { .. }
+                | Output::Answer { .. }
                 | Output::Event(_) => None,
             })
             .collect();
@@ -244,6 +245,7 @@ impl Rig {
                 Output::Dial { .. }
                 | Output::Request { .. }
                 | Output::Close { .. }
+                | Output::Answer { .. }
                 | Output::Event(_) => None,
             })
             .expect("every request is answered")
@@ -336,6 +338,7 @@ impl Rig {
                 | Output::Dial { .. }
                 | Output::Request { .. }
                 | Output::Response { .. }
+                | Output::Answer { .. }
                 | Output::Close { .. } => None,
             })
             .expect("a naming setup makes a client");

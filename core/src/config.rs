@@ -105,6 +105,12 @@ timing! {
     client_expired_time = c::CLIENT_EXPIRED_TIME,
     /// Period of the expired-client cleaner.
     client_clean_interval = c::CLIENT_CLEAN_INTERVAL,
+    /// How often a client without a connection beats, and how often beats are looked at.
+    beat_interval = c::BEAT_INTERVAL,
+    /// Silence after which an instance without beats is unhealthy.
+    beat_timeout = c::BEAT_TIMEOUT,
+    /// Silence after which an instance without beats is removed.
+    beat_remove_timeout = c::BEAT_REMOVE_TIMEOUT,
     /// How long clients of a member's earlier life stay after its new life showed up.
     return_grace = c::RETURN_GRACE,
     /// How long a deleted client's id is remembered.
@@ -213,6 +219,7 @@ impl Config {
             ("verify-interval", timing.verify_interval),
             ("scan-interval", timing.scan_interval),
             ("client-clean-interval", timing.client_clean_interval),
+            ("beat-interval", timing.beat_interval),
             ("report-interval", timing.report_interval),
             (
                 "report-unhealthy-interval",

@@ -50,6 +50,13 @@ pub const CLIENT_EXPIRED_TIME: Period = Period::from_secs(180);
 /// Period of the expired-client cleaner
 /// (`ConnectionBasedClientManager`, `ExpiredClientCleaner` each 5 s).
 pub const CLIENT_CLEAN_INTERVAL: Period = Period::from_secs(5);
+/// Period of a beat and of the check (`SwitchDomain.clientBeatInterval`; `HealthCheckReactor`,
+/// `ClientBeatCheckTaskV2` each 5 s).
+pub const BEAT_INTERVAL: Period = Period::from_secs(5);
+/// Silence that makes an instance unhealthy (`Constants.DEFAULT_HEART_BEAT_TIMEOUT`).
+pub const BEAT_TIMEOUT: Period = Period::from_secs(15);
+/// Silence that removes an instance (`Constants.DEFAULT_IP_DELETE_TIMEOUT`).
+pub const BEAT_REMOVE_TIMEOUT: Period = Period::from_secs(30);
 /// How long the clients of a member's earlier life stay after its new life showed up. Why: bound
 /// L3 gives a live client 22 s to return after a silent loss, 3 s more per dead address it tries.
 pub const RETURN_GRACE: Period = Period::from_secs(25);
@@ -139,6 +146,10 @@ const _: () = assert!(
 const _: () = assert!(
     TOMBSTONE_TIME.0 > CLIENT_EXPIRED_TIME.0 + LOAD_TIMEOUT.0,
     "a tombstone outlives every message that could bring its client back"
+);
+const _: () = assert!(
+    BEAT_INTERVAL.0 * 2 < BEAT_TIMEOUT.0 && BEAT_TIMEOUT.0 < BEAT_REMOVE_TIMEOUT.0,
+    "one lost beat makes nobody unhealthy, and who is removed was unhealthy before"
 );
 const _: () = assert!(
     DELAY_TICK.0 * 2 < PUSH_DELAY.0,

@@ -87,3 +87,27 @@ pub fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
     value.hash(&mut hasher);
     hasher.finish()
 }
+
+/// Java's `String.hashCode`: Nacos finds the node that is responsible for an instance by it.
+pub fn java_string_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash: i32, unit| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::java_string_hash;
+
+    #[test]
+    fn java_hashes_are_those_that_java_prints() {
+        for (text, hash) in [
+            ("", 0),
+            ("a", 97),
+            ("hello", 99_162_322),
+            ("polygenelubricants", i32::MIN),
+        ] {
+            assert_eq!(java_string_hash(text), hash, "{text}");
+        }
+    }
+}

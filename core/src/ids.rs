@@ -77,6 +77,17 @@ impl ClientId {
         ClientId(Arc::from(text))
     }
 
+    /// The id of a client without a connection (Nacos `IpPortBasedClient`).
+    pub fn of_ip_port(ip: &str, port: i32) -> ClientId {
+        ClientId(Arc::from(alloc::format!("{ip}:{port}#true")))
+    }
+
+    /// True for a client without a connection: such ids name an instance's place, so they are
+    /// used again, and their owner may change.
+    pub fn is_ip_port(&self) -> bool {
+        self.0.contains('#')
+    }
+
     /// The id's text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,11 +1,13 @@
 //! What goes into a node and what comes out: plain data, so that a node's trace *is* its inputs
 //! and outputs.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::config::ConnectionLimits;
 use crate::event::Event;
 use crate::ids::{ClientId, ConnId, NodeId, RequestId, Str};
+use crate::message::ask::{Answer, Ask};
 use crate::message::{Request, Response};
 use crate::time::Period;
 
@@ -117,6 +119,13 @@ pub enum Command {
         /// How many.
         count: u32,
     },
+    /// A client without a connection asks, as over HTTP. Answered with [`Output::Answer`] at once.
+    Ask {
+        /// The shell's number for it.
+        id: RequestId,
+        /// What it asks.
+        ask: Box<Ask>,
+    },
 }
 
 /// What a node asks its shell to do, in this order.
@@ -153,6 +162,13 @@ pub enum Output {
         /// Why.
         reason: CloseReason,
     },
+    /// The answer to a [`Command::Ask`].
+    Answer {
+        /// The shell's number for it.
+        id: RequestId,
+        /// The answer.
+        answer: Answer,
+    },
     /// Something worth knowing happened. Nothing to do: for traces, checks, logs and metrics.
     Event(Event),
 }
@@ -187,7 +203,7 @@ pub enum RemoveCause {
     Ejected(CloseReason),
     /// Synced: its owner said so.
     Deleted,
-    /// Synced: nothing was heard of it for a whole lease.
+    /// Synced: nothing was heard of it for a whole lease. Without a connection: no beat.
     Expired,
     /// Synced: its owner has a new life and the client had time to return.
     OwnerRestarted,

@@ -7,9 +7,11 @@
 //! and decode; a slow one fills its own queue and is cut, and nobody else waits for it.
 //!
 //! # Layout
+//! - [`asks`]: questions of clients without a connection
 //! - [`node`]: around the server machine · [`sdk`]: around the client machine
 //! - `links`: the connections of one machine · `connection`: one connection's task
 
+pub mod asks;
 mod connection;
 mod links;
 pub mod node;

@@ -10,6 +10,7 @@ use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
 use distro_core::node::Node;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::asks::{Asker, Asks};
 use super::connection::{LinkEvent, Outgoing};
 use super::links::{EventOf, Links};
 use super::{
@@ -65,6 +66,7 @@ pub struct NodeShell<N: Net, C, T = NoTap> {
     commands: mpsc::Receiver<Command>,
     command_sender: mpsc::Sender<Command>,
     looks: mpsc::Receiver<Look>,
+    asks: Asks,
     inspector: Inspector,
     out: Vec<Output>,
     /// What the shell itself has to tell the machine.
@@ -123,6 +125,7 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
             commands,
             command_sender,
             looks,
+            asks: Asks::new(),
             inspector: Inspector(look_sender),
             out: Vec::new(),
             local: VecDeque::new(),
@@ -142,6 +145,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             commands: self.commands,
             command_sender: self.command_sender,
             looks: self.looks,
+            asks: self.asks,
             inspector: self.inspector,
             out: self.out,
             local: self.local,
@@ -161,6 +165,11 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
     /// Looks at the machine from other tasks and threads.
     pub fn inspector(&self) -> Inspector {
         self.inspector.clone()
+    }
+
+    /// Where clients without a connection ask.
+    pub fn asker(&self) -> Asker {
+        self.asks.asker()
     }
 
     /// Ends the listener for clients when it is told to; those that are connected stay.
@@ -196,6 +205,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 () = wake => {}
                 // Never closed: the shell itself holds a sender.
                 Some(command) = self.commands.recv() => self.feed(Input::Command(command)),
+                asked = self.asks.next() => self.feed(Input::Command(asked)),
                 Some(look) = self.looks.recv() => look(&self.node.borrow()),
             }
             for event in batch.drain(..) {
@@ -214,6 +224,9 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             }
             if let Ok(command) = self.commands.try_recv() {
                 self.feed(Input::Command(command));
+            }
+            if let Some(asked) = self.asks.ready() {
+                self.feed(Input::Command(asked));
             }
             if let Ok(look) = self.looks.try_recv() {
                 look(&self.node.borrow());
@@ -318,6 +331,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 self.tap.output(&output);
                 self.links.close(conn);
             }
+            Output::Answer { id, answer } => self.asks.answer(id, answer),
             Output::Event(_) => self.tap.output(&output),
         }
     }

@@ -5,6 +5,7 @@
 //! business of the node's codec; the core and the `event` world pass them as they are. Everything
 //! big sits behind an [`Arc`](alloc::sync::Arc) or a `Box`, so that passing one on is cheap.
 
+pub mod ask;
 pub mod cluster;
 pub mod distro;
 pub mod internal;

@@ -128,7 +128,9 @@ impl Node {
         heard: Mono,
         out: &mut Vec<Output>,
     ) -> Applied {
+        self.beats.see(&data);
         if !self.may_apply(&data, cause) {
+            self.assert_ownership(&data, out);
             let (client, revision) = (data.client.clone(), Some(data.revision));
             out.push(Output::Event(Event::SyncIgnored { client, revision }));
             return Applied::Ignored;
@@ -142,7 +144,9 @@ impl Node {
             return Applied::Same;
         }
         let content_changed = self.publish_difference(old.as_deref(), &data);
+        let native = native && !self.yield_ownership(&data.client);
         self.clients.put_synced(data.clone(), heard);
+        self.arm_beats(&data.client);
         if native && content_changed {
             self.publish(NamingEvent::ClientChanged(data.client.clone()));
         }
@@ -180,6 +184,9 @@ impl Node {
             }
         }
         match self.clients.get(&data.client) {
+            Some(entry) if data.client.is_ip_port() && !unordered => {
+                self.succeeds(data, &entry.data, entry.native.is_some())
+            }
             Some(entry) if entry.native.is_some() => profile.has(Quirk::SnapshotOverwritesNative),
             Some(entry) => unordered || is_newer(data, &entry.data),
             None => unordered || !self.clients.is_buried(&data.client),
@@ -246,6 +253,12 @@ impl Node {
             return failure;
         }
         let unordered = self.config.profile.has(Quirk::AppliesWithoutOrder);
+        if !unordered && self.belongs_elsewhere(client, origin) {
+            let (client, revision) = (client.clone(), None);
+            out.push(Output::Event(Event::SyncIgnored { client, revision }));
+            self.counters.syncs_ignored += 1;
+            return done();
+        }
         let Some(entry) = self.clients.get(client) else {
             self.bury(client, out);
             self.counters.syncs_applied += 1;
@@ -278,7 +291,7 @@ impl Node {
     }
 
     fn bury(&mut self, client: &ClientId, out: &mut Vec<Output>) {
-        if self.config.profile.has(Quirk::AppliesWithoutOrder) {
+        if self.config.profile.has(Quirk::AppliesWithoutOrder) || client.is_ip_port() {
             return;
         }
         if !self

@@ -4,7 +4,7 @@
 //! because its owner renews all of it with one digest; records of Nacos peers, who verify one by
 //! one, have a lease each.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -25,8 +25,8 @@ pub(crate) struct Subscription {
 /// What a native client has besides its record.
 #[derive(Debug)]
 pub(crate) struct Native {
-    /// Its transport.
-    pub(crate) conn: ConnId,
+    /// Its transport; absent for a client without one, which lives by beats.
+    pub(crate) conn: Option<ConnId>,
     /// What it subscribes.
     pub(crate) subscriptions: BTreeMap<ServiceKey, Subscription>,
 }
@@ -57,6 +57,8 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) struct Clients {
     table: BTreeMap<ClientId, Client>,
+    /// Clients without a connection, whoever owns them.
+    ip_port: BTreeSet<ClientId>,
     groups: BTreeMap<Origin, Group>,
     own: DigestTree,
     tombstones: Tombstones,
@@ -79,6 +81,7 @@ impl Clients {
     pub(crate) fn new() -> Clients {
         Clients {
             table: BTreeMap::new(),
+            ip_port: BTreeSet::new(),
             groups: BTreeMap::new(),
             own: DigestTree::default(),
             tombstones: Tombstones::default(),
@@ -148,11 +151,13 @@ impl Clients {
         data.origin.as_ref().unwrap_or(&self.unknown)
     }
 
-    /// Creates a native client without content.
-    pub(crate) fn insert_native(&mut self, data: Arc<ClientSyncData>, conn: ConnId) {
+    /// Creates a native client. `conn` is absent for one without a connection.
+    pub(crate) fn insert_native(&mut self, data: Arc<ClientSyncData>, conn: Option<ConnId>) {
         let client = data.client.clone();
         self.own.set(&client, None, data.revision);
         self.native_count += 1;
+        self.instances += instances_of(&data);
+        self.note_ip_port(&client);
         let native = Some(Native {
             conn,
             subscriptions: BTreeMap::new(),
@@ -166,6 +171,30 @@ impl Clients {
             },
         );
         assert!(before.is_none(), "connection ids are never reused");
+    }
+
+    fn note_ip_port(&mut self, client: &ClientId) {
+        if client.is_ip_port() {
+            self.ip_port.insert(client.clone());
+        }
+    }
+
+    /// Clients without a connection, in id order.
+    pub(crate) fn ip_port(&self) -> &BTreeSet<ClientId> {
+        &self.ip_port
+    }
+
+    /// Raises a native record's revision to at least this.
+    pub(crate) fn raise(&mut self, client: &ClientId, least: Revision) {
+        let entry = self.table.get_mut(client);
+        let Some(entry) = entry.filter(|entry| entry.native.is_some()) else {
+            return;
+        };
+        let old = entry.data.revision;
+        if old < least {
+            Arc::make_mut(&mut entry.data).revision = least;
+            self.own.set(client, Some(old), least);
+        }
     }
 
     /// Changes what a native client publishes for one service and counts the revision up, unless
@@ -239,6 +268,7 @@ impl Clients {
         match self.table.get_mut(&client) {
             Some(entry) => entry.data = data,
             None => {
+                self.note_ip_port(&client);
                 self.table.insert(
                     client,
                     Client {
@@ -254,6 +284,7 @@ impl Clients {
     /// Removes a client from the table, its group and its digest.
     pub(crate) fn remove(&mut self, client: &ClientId) -> Option<Client> {
         let entry = self.table.remove(client)?;
+        self.ip_port.remove(client);
         self.instances -= instances_of(&entry.data);
         self.leave_group(&entry.data, entry.native.is_some());
         if entry.native.is_some() {

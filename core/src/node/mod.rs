@@ -3,12 +3,13 @@
 //! # Layout
 //! - `connections`, `session`, `ejector`: transports, their setup, who has to leave
 //! - `requests`, `naming`, `params`: what clients ask
-//! - `clients`, `digest`, `services`: the tables
+//! - `clients`, `digest`, `services`: the tables · `beats`: clients without a connection
 //! - `sync`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
 //! - `members`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `expiry`: what ends by itself
 //! - `calls`, `timers`, `clock`: requests in flight, periodic timers, running time
 
 mod apply;
+mod beats;
 mod calls;
 mod clients;
 mod clock;
@@ -37,6 +38,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use beats::Beats;
 use calls::{Calls, Purpose};
 use clients::Clients;
 use clock::RunClock;
@@ -76,6 +78,7 @@ pub struct Node {
     calls: Calls,
     connections: Connections,
     clients: Clients,
+    beats: Beats,
     services: Services,
     members: Members,
     syncs: Syncs,
@@ -156,6 +159,7 @@ impl Node {
             calls: Calls::new(rng.next_u64()),
             connections: Connections::new(config.limits.clone()),
             clients: Clients::new(),
+            beats: Beats::default(),
             services: Services::default(),
             syncs: Syncs::new(&peers),
             members: Members::new(&peers),
@@ -332,6 +336,7 @@ impl Node {
                 Timer::Report => self.report_next(out),
                 Timer::ReportUnhealthy => self.report_unhealthy(out),
                 Timer::EmptyServices => self.drop_empty_services(),
+                Timer::Beats => self.beat_round(out),
             }
             self.settle(out);
         }
@@ -411,6 +416,10 @@ impl Node {
             Command::Rebalance { keep, redirect } => self.rebalance = Some((keep, redirect)),
             Command::SetMembers(members) => self.set_members(members, out),
             Command::FailApply { count } => self.fail_apply = count,
+            Command::Ask { id, ask } => {
+                let answer = self.answer_ask(*ask, out);
+                out.push(Output::Answer { id, answer });
+            }
         }
     }
 }

@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// Changes what a native client publishes, and tells whoever has to know.
-    fn set_published(
+    pub(super) fn set_published(
         &mut self,
         client: &ClientId,
         service: &ServiceKey,
@@ -252,7 +252,7 @@ fn or_default(text: &Str, default: &str) -> Str {
 }
 
 /// A service's identity with Nacos's defaults for what is blank.
-fn normalised(key: ServiceKey) -> ServiceKey {
+pub(super) fn normalised(key: ServiceKey) -> ServiceKey {
     ServiceKey {
         namespace: or_default(&key.namespace, DEFAULT_NAMESPACE),
         group: or_default(&key.group, DEFAULT_GROUP),
@@ -261,7 +261,10 @@ fn normalised(key: ServiceKey) -> ServiceKey {
 }
 
 /// An instance as it is stored: with its id, its cluster and its grouped service name.
-fn stored(service: &ServiceKey, mut instance: Instance) -> Result<Arc<Instance>, String> {
+pub(super) fn stored(
+    service: &ServiceKey,
+    mut instance: Instance,
+) -> Result<Arc<Instance>, String> {
     let grouped = service.grouped_name();
     if instance.instance_id.as_ref().is_none_or(|id| id.is_empty()) {
         let generator = instance.metadata.get("preserved.instance.id.generator");

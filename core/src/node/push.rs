@@ -140,7 +140,9 @@ impl Node {
                 .get(client)
                 .and_then(|client| client.native.as_ref());
             let native = native.expect("the index holds only native subscribers");
-            let conn = native.conn;
+            let conn = native
+                .conn
+                .expect("only clients with a connection subscribe");
             let subscription = native.subscriptions.get(service);
             let clusters = &subscription
                 .expect("a subscriber has its subscription")

@@ -205,6 +205,13 @@ impl Services {
         })
     }
 
+    /// All instances of a service, disabled ones too.
+    pub(crate) fn instances(&self, clients: &Clients, key: &ServiceKey) -> Vec<Arc<Instance>> {
+        self.table.get(key).map_or_else(Vec::new, |service| {
+            claimed(clients, key, &service.publishers)
+        })
+    }
+
     /// The list without stamping it.
     pub(crate) fn list(
         &self,
@@ -232,6 +239,17 @@ fn project(
     key: &ServiceKey,
     publishers: &BTreeSet<ClientId>,
 ) -> Vec<Arc<Instance>> {
+    let mut hosts = claimed(clients, key, publishers);
+    hosts.retain(|instance| instance.enabled);
+    hosts
+}
+
+/// The same with disabled instances.
+fn claimed(
+    clients: &Clients,
+    key: &ServiceKey,
+    publishers: &BTreeSet<ClientId>,
+) -> Vec<Arc<Instance>> {
     let mut claims: Vec<((bool, bool), &Arc<Instance>)> = Vec::with_capacity(publishers.len());
     for client in publishers {
         let entry = clients
@@ -250,7 +268,6 @@ fn project(
         .chunk_by(|(_, one), (_, two)| place(one) == place(two))
         .filter_map(|same| same.iter().max_by_key(|(rank, _)| *rank))
         .map(|(_, instance)| Arc::clone(instance))
-        .filter(|instance| instance.enabled)
         .collect()
 }
 

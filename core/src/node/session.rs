@@ -124,7 +124,7 @@ impl Node {
             revision: Revision(0),
             services: Vec::new(),
         };
-        self.clients.insert_native(Arc::new(data), conn);
+        self.clients.insert_native(Arc::new(data), Some(conn));
         if self.config.profile.speaks_distro() {
             // Digests cover clients without content too, so the others must learn of them.
             self.publish(NamingEvent::ClientChanged(client.clone()));
@@ -199,7 +199,7 @@ impl Node {
                 .clients
                 .get(&connection.client)
                 .and_then(|client| client.native.as_ref())
-                .is_some_and(|native| native.conn == conn);
+                .is_some_and(|native| native.conn == Some(conn));
             if is_its_own {
                 self.remove_client(&connection.client, cause, Period::ZERO, out);
             }
@@ -221,6 +221,7 @@ impl Node {
             return;
         };
         let native = entry.native.is_some();
+        self.beats.forget(client);
         if let Some(native) = &entry.native {
             for service in native.subscriptions.keys() {
                 let (service, client) = (service.clone(), client.clone());

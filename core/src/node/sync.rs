@@ -286,6 +286,9 @@ impl Node {
         } else {
             Action::Delete
         };
+        if self.has_moved(client) {
+            return;
+        }
         if !is_native && !self.config.profile.speaks_distro() {
             // Nacos: "if the client still exists and is mine".
             return;
@@ -343,6 +346,9 @@ impl Node {
         action: Action,
         out: &mut Vec<Output>,
     ) {
+        let Some(action) = self.action_now(&client, action) else {
+            return;
+        };
         let record = self
             .clients
             .get(&client)
@@ -444,6 +450,9 @@ impl Node {
             Some(_) if newest_wins || is_native => Action::Change,
             Some(_) => Action::Delete,
         };
+        if self.has_moved(&client) {
+            return;
+        }
         let has_newer_task = entry_has_task(&self.syncs, target, &client);
         if newest_wins || !has_newer_task {
             let delay = self.config.timing.sync_retry_delay;

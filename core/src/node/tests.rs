@@ -1,6 +1,7 @@
 //! Behaviour tests of the node machine, one file per protocol section, on a bare loop that
 //! delivers everything at once and in order.
 
+mod beats;
 mod cluster;
 mod connections;
 mod replication;

@@ -20,9 +20,11 @@ pub(crate) enum Timer {
     ReportUnhealthy,
     /// Drop services that have been empty for long (fixed delay).
     EmptyServices,
+    /// Look for clients without a connection that do not beat, or that nobody owns (fixed delay).
+    Beats,
 }
 
-const TIMERS: [Timer; 7] = [
+const TIMERS: [Timer; 8] = [
     Timer::Load,
     Timer::Scan,
     Timer::Verify,
@@ -30,6 +32,7 @@ const TIMERS: [Timer; 7] = [
     Timer::Report,
     Timer::ReportUnhealthy,
     Timer::EmptyServices,
+    Timer::Beats,
 ];
 
 /// The deadline of every timer, in running time; `None` is not armed.

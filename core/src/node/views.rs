@@ -50,7 +50,7 @@ impl Node {
     /// The transport of a native client; absent for a synced one.
     pub fn connection(&self, client: &ClientId) -> Option<ConnectionView<'_>> {
         let native = self.clients.get(client)?.native.as_ref()?;
-        let connection = self.connections.get(native.conn)?;
+        let connection = self.connections.get(native.conn?)?;
         let setup = connection.setup.as_ref();
         Some(ConnectionView {
             ip: setup.map_or(&connection.remote_ip, |setup| &setup.client_ip),
@@ -58,6 +58,11 @@ impl Node {
             idle: self.aged().since(connection.active),
             subscriptions: native.subscriptions.len() as u64,
         })
+    }
+
+    /// Every instance of a service, disabled ones too: what operators see and clients do not.
+    pub fn instances(&self, key: &ServiceKey) -> Vec<Arc<Instance>> {
+        self.services.instances(&self.clients, key)
     }
 
     /// The limits on client connections as they are now.

@@ -60,7 +60,7 @@ impl Tap<Input, Output> for Log {
                 }
             },
             Output::Dial { member } => debug!(%member, "dial"),
-            Output::Request { .. } | Output::Response { .. } => {}
+            Output::Request { .. } | Output::Response { .. } | Output::Answer { .. } => {}
         }
     }
 }

@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use crate::config::Config;
 use crate::event::Event;
 use crate::ids::{ConnId, Incarnation, NodeId, RequestId, Str};
-use crate::io::{Input, Listener, Output};
+use crate::io::{Command, Input, Listener, Output};
+use crate::message::ask::{Answer, Ask};
 use crate::message::internal::{ConnectionSetupRequest, label};
 use crate::message::naming::{
     Instance, InstanceOperation, InstanceRequest, ServiceKey, SubscribeServiceRequest,
@@ -36,6 +37,8 @@ pub(super) struct Cluster {
     /// What clients got: requests of the server, and answers.
     pub(super) requests: Vec<(usize, Request)>,
     pub(super) answers: Vec<(usize, Response)>,
+    /// What clients without a connection were told.
+    pub(super) told: Vec<Answer>,
     /// Clients that answer nothing.
     pub(super) silent: Vec<usize>,
     /// Messages from the first node to the second that vanish, by kind.
@@ -63,6 +66,7 @@ impl Cluster {
             events: (0..nodes).map(|_| Vec::new()).collect(),
             requests: Vec::new(),
             answers: Vec::new(),
+            told: Vec::new(),
             silent: Vec::new(),
             lost: Vec::new(),
             queue: VecDeque::new(),
@@ -139,6 +143,7 @@ impl Cluster {
                 }
             }
             Output::Event(event) => self.events[node].push(event),
+            Output::Answer { answer, .. } => self.told.push(answer),
         }
     }
 
@@ -229,6 +234,13 @@ impl Cluster {
                 request,
             },
         );
+    }
+
+    /// A client without a connection asks a node. Returns the answer.
+    pub(super) fn tell(&mut self, node: usize, ask: Ask) -> Answer {
+        let (id, ask) = (RequestId(0), Box::new(ask));
+        self.feed(node, Input::Command(Command::Ask { id, ask }));
+        self.told.pop().expect("every question is answered at once")
     }
 
     pub(super) fn register(&mut self, client: usize, service: &str, port: u16) {

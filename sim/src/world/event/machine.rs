@@ -170,7 +170,8 @@ impl Machine for Process {
                 if let Some(input) = node_input(arrival) {
                     node.handle(now, input, &mut out.node);
                 }
-                out.effects.extend(out.node.drain(..).map(node_effect));
+                out.effects
+                    .extend(out.node.drain(..).filter_map(node_effect));
             }
             Process::Sdk(sdk) => {
                 if let Some(input) = sdk_input(arrival) {
@@ -333,14 +334,16 @@ pub(crate) fn call_of(op: ClientOp) -> Call {
     }
 }
 
-fn node_effect(output: Output) -> Effect {
-    match output {
+fn node_effect(output: Output) -> Option<Effect> {
+    Some(match output {
         Output::Dial { member } => Effect::Dial(member),
         Output::Request { conn, id, request } => Effect::Request(conn, id, request),
         Output::Response { conn, id, response } => Effect::Response(conn, id, response),
         Output::Close { conn, reason } => Effect::Close(conn, Some(reason)),
         Output::Event(event) => Effect::Node(event),
-    }
+        // No scenario has clients without a connection.
+        Output::Answer { .. } => return None,
+    })
 }
 
 fn sdk_effect(output: SdkOutput) -> Effect {

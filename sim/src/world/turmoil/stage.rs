@@ -249,7 +249,8 @@ impl Tap<Input, Output> for HostTap {
                 }
             }
             Output::Event(ref event) => self.see(Seen::Node(event)),
-            Output::Dial { .. } => {}
+            // No scenario has clients without a connection.
+            Output::Dial { .. } | Output::Answer { .. } => {}
         }
     }
 }
