@@ -6,13 +6,14 @@
 //! - [`net`]: the network and the clocks the shell runs on, real or simulated
 //! - [`tls`]: TLS on it
 //! - [`shell`]: the tasks around a core `Node` and a core `Sdk`
-//! - [`ops`]: the HTTP of operators
+//! - [`http`]: the HTTP of the main port, Nacos's · [`ops`]: the HTTP of operators
 //! - [`settings`]: what an operator may set · [`text`]: how people write values
 //! - [`cli`]: the commands of the binary `distro`
 
 pub mod carrier;
 pub mod cli;
 pub mod codec;
+pub mod http;
 pub mod net;
 pub mod ops;
 pub mod settings;

@@ -5,10 +5,12 @@
 //!
 //! # Layout
 //! - [`serve`]: a node · [`client`]: `register`, `deregister`, `list`, `watch`
-//! - [`operate`]: `clients`, `members`, `diff`, `limits`, `rebalance`, `log`
+//! - [`operate`]: `clients`, `members`, `diff`, `limits`, `rebalance`, `log` ·
+//!   `password`: `hash-password`
 
 pub mod client;
 pub mod operate;
+mod password;
 pub mod serve;
 
 use std::io::{IsTerminal, Write};
@@ -57,6 +59,8 @@ enum Command {
     Rebalance(operate::change::RebalanceArguments),
     /// Show or change the level of a node's log
     Log(operate::change::LogArguments),
+    /// Make the hash of a password, read from standard input, for `auth.users`
+    HashPassword,
     /// Print what makes a shell complete these commands
     Completion {
         /// For which shell
@@ -106,6 +110,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Command::Limits(arguments) => client::run(operate::change::limits(arguments)),
         Command::Rebalance(arguments) => client::run(operate::change::rebalance(arguments)),
         Command::Log(arguments) => client::run(operate::change::log(arguments)),
+        Command::HashPassword => password::hash(),
         Command::Completion { shell } => completion(*shell),
     };
     match done {

@@ -45,6 +45,11 @@ pub(super) struct InstanceOut<'a> {
     instance_id_generator: Option<&'a str>,
 }
 
+/// An instance as SDKs read it.
+pub(crate) fn instance_json(instance: &Instance) -> serde_json::Value {
+    serde_json::to_value(InstanceOut::from(instance)).expect("its keys are texts")
+}
+
 /// Nacos honours a `preserved.*` time only when it is all digits.
 fn preserved(instance: &Instance, key: &str, default: u64) -> u64 {
     let Some(text) = instance.metadata.get(key) else {

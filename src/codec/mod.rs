@@ -37,6 +37,7 @@ use distro_core::message::MessageKind;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use instance::instance_json;
 pub use request::{decode_request, encode_request};
 pub use response::{decode_response, encode_response};
 

@@ -29,6 +29,8 @@ pub enum Kind {
     Count,
     /// Whole numbers by name.
     Counts,
+    /// Texts by name.
+    Texts,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
@@ -45,6 +47,7 @@ impl Kind {
             Kind::Size => "a size, such as \"64KiB\" or \"10MiB\"".to_owned(),
             Kind::Count => "a whole number from 0 to 4294967295".to_owned(),
             Kind::Counts => "names with whole numbers, such as { \"10.0.0.1\" = 100 }".to_owned(),
+            Kind::Texts => "names with texts, such as { nacos = \"$2b$10$...\" }".to_owned(),
             Kind::OneOf(words) => format!("one of \"{}\"", words.join("\", \"")),
         }
     }
@@ -86,6 +89,13 @@ impl Kind {
                     .collect::<Result<_, _>>()
                     .map(Setting::Counts)
             }
+            Kind::Texts => {
+                let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
+                words
+                    .map(text_of)
+                    .collect::<Result<_, _>>()
+                    .map(Setting::Texts)
+            }
             Kind::OneOf(words) => match words.iter().find(|word| **word == text) {
                 Some(word) => Ok(Setting::Word(word)),
                 None => {
@@ -120,6 +130,18 @@ fn count_of(word: &str) -> Result<(String, u32), Wrong> {
     }
 }
 
+fn text_of(word: &str) -> Result<(String, String), Wrong> {
+    match word.split_once('=') {
+        Some((name, text)) if !name.trim().is_empty() && !text.trim().is_empty() => {
+            Ok((name.trim().to_owned(), text.trim().to_owned()))
+        }
+        Some(_) | None => wrong(
+            format!("`{word}` is not a name with a text"),
+            "write \"nacos=$2b$10$...\", several separated by commas",
+        ),
+    }
+}
+
 /// A value that was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
@@ -141,6 +163,8 @@ pub enum Setting {
     Count(u32),
     /// Numbers by name.
     Counts(BTreeMap<String, u32>),
+    /// Texts by name.
+    Texts(BTreeMap<String, String>),
     /// One of a few words.
     Word(&'static str),
 }
@@ -165,6 +189,17 @@ impl Setting {
                     .iter()
                     .map(|(name, count)| format!("{} = {count}", quoted(name)))
                     .collect();
+                if pairs.is_empty() {
+                    "{}".to_owned()
+                } else {
+                    format!("{{ {} }}", pairs.join(", "))
+                }
+            }
+            Setting::Texts(texts) => {
+                let pairs = texts.iter();
+                let pairs =
+                    pairs.map(|(name, text)| format!("{} = {}", quoted(name), quoted(text)));
+                let pairs: Vec<String> = pairs.collect();
                 if pairs.is_empty() {
                     "{}".to_owned()
                 } else {
@@ -230,7 +265,7 @@ pub const FORMATS: &[&str] = &["text", "json"];
 /// The default main port of a node, Nacos's.
 pub const MAIN_PORT: u16 = 8848;
 /// Tables of the file, after the keys that are in none.
-pub const TABLES: [&str; 5] = ["tls", "ops", "log", "limits", "timing"];
+pub const TABLES: [&str; 7] = ["tls", "http", "auth", "ops", "log", "limits", "timing"];
 /// Whether something is done at all.
 pub const SWITCH: &[&str] = &["on", "off"];
 /// Words for what a listener asks of those who connect.
@@ -252,6 +287,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(member_keys());
     keys.extend(rest_keys());
     keys.extend(tls_keys());
+    keys.extend(http_keys());
     keys.extend(ops_keys());
     keys.extend(log_keys());
     keys.extend(limit_keys());
@@ -338,6 +374,34 @@ fn tls_keys() -> Vec<Key> {
     keys
 }
 
+fn http_keys() -> Vec<Key> {
+    use Setting::{Text, Time, Unset, Word};
+    let (on, off) = (Word("on"), Word("off"));
+    let (serve, below) = (
+        "whether Nacos's HTTP is served on the main port",
+        "path that it is served below; / for none",
+    );
+    let (ask, users) = (
+        "whether HTTP asks for a token",
+        "users with bcrypt hashes, see hash-password",
+    );
+    let (secret, ttl) = (
+        "what tokens are signed with; the same on all nodes",
+        "how long a token holds",
+    );
+    let none = Setting::Texts(BTreeMap::new());
+    let context = Text("/nacos".to_owned());
+    let hours = Time(Period::from_secs(18_000));
+    vec![
+        key("http", "serve", Kind::OneOf(SWITCH), on, serve),
+        key("http", "context-path", Kind::Text, context, below),
+        key("auth", "enabled", Kind::OneOf(SWITCH), off, ask),
+        key("auth", "users", Kind::Texts, none, users),
+        key("auth", "secret", Kind::Text, Unset, secret),
+        key("auth", "token-ttl", Kind::Time, hours, ttl),
+    ]
+}
+
 fn ops_keys() -> Vec<Key> {
     use Setting::{Unset, Word};
     let (serve, on) = ("whether the operator's HTTP is served", Word("on"));
@@ -385,6 +449,7 @@ pub fn assumed(path: &str) -> &'static str {
         "tls.sdk" | "tls.cluster" | "tls.http" | "tls.ops" => {
             "\"server\" with a certificate, else off"
         }
+        "auth.secret" => "random: tokens hold on this node, and until it ends",
         "ops.port" => "port + 1002",
         "ops.bind" => "127.0.0.1, or `bind` when that is a loopback address",
         "limits.rule-file" => "none",

@@ -3,9 +3,10 @@
 //!
 //! # Layout
 //! - [`key`]: the keys · [`read`]: where values come from · [`member`]: addresses of nodes
-//! - [`boot`]: the number of this node's life · [`tls`]: the table `tls`
+//! - [`http`]: the main port and its users · [`boot`]: the number of this node's life · [`tls`]: the table `tls`
 
 pub mod boot;
+pub mod http;
 pub mod key;
 pub mod member;
 pub mod read;
@@ -299,7 +300,7 @@ impl Settings {
             let message = "members-refresh is less than a second".to_owned();
             add(&["members-refresh"], message, "write \"30s\"".to_owned());
         }
-        for (path, message, help) in self.tls_misfits() {
+        for (path, message, help) in self.tls_misfits().into_iter().chain(self.http_misfits()) {
             add(&[path], message, help);
         }
         for problem in self.config(NodeId::new("me:1"), Vec::new()).problems() {

@@ -291,6 +291,21 @@ fn from_toml(key: &Key, value: &Value<'_>) -> Result<Setting, Problem> {
             let members: Result<Vec<Member>, Problem> = words.iter().map(member).collect();
             members.map(Setting::Members)
         }
+        Kind::Texts => {
+            let table = value.get_ref().as_table().ok_or_else(wrong_type)?;
+            let mut texts = std::collections::BTreeMap::new();
+            for (name, text) in table {
+                let Some(text) = text.get_ref().as_str() else {
+                    return Err(Problem {
+                        span: text.span(),
+                        message: format!("`{}` is not a text", name.get_ref()),
+                        help: format!("write {}", key.kind.takes()),
+                    });
+                };
+                texts.insert(name.get_ref().to_string(), text.to_owned());
+            }
+            Ok(Setting::Texts(texts))
+        }
         Kind::Counts => {
             let table = value.get_ref().as_table().ok_or_else(wrong_type)?;
             let mut counts = std::collections::BTreeMap::new();

@@ -148,7 +148,7 @@ pub fn serve_with(address: &str, members: &str, more: &[&str]) -> Process {
         "timing.sync-delay=50ms",
     ]);
     // Nodes of one address must not meet on a port that follows from a made-up main port.
-    arguments.extend(["--set", "ops.serve=off"]);
+    arguments.extend(["--set", "ops.serve=off", "--set", "http.serve=off"]);
     if !members.is_empty() {
         arguments.extend(["--members", members]);
     }

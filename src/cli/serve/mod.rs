@@ -1,5 +1,6 @@
 //! `distro serve`: one node, from start to stop.
 
+mod http;
 mod log;
 mod members;
 mod run;

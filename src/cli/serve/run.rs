@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
+use super::http::start_http;
 use super::log::Log;
 use super::members::{Lookup, Me};
 use crate::cli::{BAD_INPUT, DONE, FAILED, Failure, Signals};
@@ -64,6 +65,7 @@ pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Fail
     let shell = bind(settings, &me, &members, clock, tls.as_ref(), rules.as_ref()).await?;
     let ops = Ops::new(settings, &shell, level);
     let ops_port = start_ops(settings, tls.as_ref(), &ops).await?;
+    let http = start_http(settings, tls.as_ref(), &shell, &me).await?;
     let serving = Serving {
         node: shell.node(),
         counters: shell.counters(),
@@ -91,6 +93,7 @@ pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Fail
         _ = tend => return Err(Failure::new(FAILED, "the member list is not looked up any more")),
     };
     ops.drain();
+    http.drain();
     let timeout = duration(settings.drain_timeout());
     info!(signal = told.0, timeout = ?timeout, "stopping: clients are sent to other nodes");
     let code = tokio::select! {
@@ -104,6 +107,7 @@ pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Fail
     };
     serving.tell_counts();
     ops_port.abort();
+    http.stop();
     Ok(code)
 }
 
@@ -226,7 +230,11 @@ async fn tend_certificates(settings: &Settings, tls: Option<&Tls>) {
     }
 }
 
-async fn listen(address: SocketAddr, whom: &str, key: &str) -> Result<TokioListener, Failure> {
+pub(super) async fn listen(
+    address: SocketAddr,
+    whom: &str,
+    key: &str,
+) -> Result<TokioListener, Failure> {
     TokioListener::bind(address).await.map_err(|error| {
         let (kind, bind, port) = (error.kind(), address.ip(), address.port());
         let text = if kind == io::ErrorKind::AddrInUse {
@@ -341,7 +349,9 @@ impl Serving {
         let node = self.node.borrow();
         let reachable = node.members().filter(|member| member.connected);
         let pending = reachable.map(|member| member.pending).sum();
-        (node.sizes().native_clients, pending)
+        // Clients without a connection cannot be sent away: they beat elsewhere.
+        let (_, without) = node.ip_port_clients();
+        (node.sizes().native_clients - without, pending)
     }
 
     fn tell_counts(&self) {
