@@ -27,25 +27,22 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use distro_core::io::Command;
 use distro_core::node::Node;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc};
-use tracing::{debug, warn};
+use tokio::sync::mpsc;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::{Registry, reload};
 
+use crate::http::listen::{Limits, serve_routes};
 use crate::net::{Clock, Listener, Net};
 use crate::settings::Settings;
 use crate::shell::node::{Inspector, NodeShell};
 use crate::shell::{LinkCounters, Tap};
 
-/// Connections at a time; a further one waits to be accepted.
-const CONNECTIONS_MAX: usize = 64;
-/// How long a request's head may take to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause after a failure to accept, such as too many open files.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// What connections may take.
+const LIMITS: Limits = Limits {
+    connections: 64,
+    head: Duration::from_secs(10),
+};
 
 /// Reads and changes the level of the log.
 #[derive(Clone)]
@@ -86,7 +83,7 @@ impl Ops {
     ) -> Arc<Ops> {
         let effective = settings.effective().map(|(path, value, from)| {
             // Whoever may look at a node may not yet join it.
-            let hidden = ["secret", "password", "token"];
+            let hidden = ["secret", "password", "auth.users"];
             let value = if hidden.iter().any(|word| path.contains(word)) {
                 "(set, not shown)".to_owned()
             } else {
@@ -188,38 +185,11 @@ fn routes(ops: Arc<Ops>) -> Router {
 }
 
 /// Serves on a listener until the future is dropped. Runs on a local set.
-pub async fn serve<L>(mut listener: L, ops: Arc<Ops>)
+pub async fn serve<L>(listener: L, ops: Arc<Ops>)
 where
     L: Listener,
     L::Reader: tokio::io::AsyncRead + Unpin + Send + 'static,
     L::Writer: tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let routes = routes(ops);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        // Never closed.
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
-        };
-        let stream = match listener.accept().await {
-            Ok(stream) => stream,
-            Err(error) => {
-                warn!(%error, "the operator's port cannot accept");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                continue;
-            }
-        };
-        let service = TowerToHyperService::new(routes.clone());
-        let io = TokioIo::new(tokio::io::join(stream.reader, stream.writer));
-        tokio::task::spawn_local(async move {
-            let served = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(io, service);
-            if let Err(error) = served.await {
-                debug!(%error, "a connection to the operator's port ended");
-            }
-            drop(place);
-        });
-    }
+    serve_routes(listener, routes(ops), LIMITS, "the operator's port").await;
 }
