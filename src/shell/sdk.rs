@@ -43,6 +43,15 @@ impl SdkHandle {
     /// # Errors
     /// As the machine says; [`CallError::NotConnected`] when the client does not run any more.
     pub async fn call(&self, what: Call) -> Result<Answer, CallError> {
+        match self.begin(what).await {
+            Some(result) => result.await.unwrap_or(Err(CallError::NotConnected)),
+            None => Err(CallError::NotConnected),
+        }
+    }
+
+    /// Calls, and gives what the result will come through: calls that are begun one after the other
+    /// reach the machine in that order. `None` when the client does not run any more.
+    pub async fn begin(&self, what: Call) -> Option<oneshot::Receiver<Result<Answer, CallError>>> {
         let (reply, result) = oneshot::channel();
         let call = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let asked = Asked {
@@ -50,10 +59,8 @@ impl SdkHandle {
             what,
             reply: Some(reply),
         };
-        if self.calls.send(asked).await.is_err() {
-            return Err(CallError::NotConnected);
-        }
-        result.await.unwrap_or(Err(CallError::NotConnected))
+        self.calls.send(asked).await.ok()?;
+        Some(result)
     }
 
     /// The queue itself, for callers that number their calls and do not wait.

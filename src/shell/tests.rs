@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use distro_core::config::{Config, Timing};
 use distro_core::ids::{Incarnation, NodeId, Str};
-use distro_core::message::naming::{Instance, ServiceKey};
+use distro_core::message::naming::{DEFAULT_NAMESPACE, Instance, ServiceKey};
 use distro_core::node::Node;
 use distro_core::profile::Profile;
 use distro_core::sdk::io::{Answer, Call, SdkConfig, SdkEvent, SdkInput, SdkOutput};
@@ -196,6 +196,7 @@ async fn a_frame_over_the_limit_ends_its_connection_alone() {
             assert_eq!(cluster.counters[0].broken_frames.load(Ordering::Relaxed), 1);
             let (good, _) = client(&cluster, 0);
             let list = Call::List {
+                namespace: Str::from(DEFAULT_NAMESPACE),
                 group: Str::from("DEFAULT_GROUP"),
                 page_no: 1,
                 page_size: 10,

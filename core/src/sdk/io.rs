@@ -130,7 +130,9 @@ pub enum Call {
     },
     /// Ask for service names.
     List {
-        /// Group, in the default namespace.
+        /// Namespace id.
+        namespace: Str,
+        /// Group.
         group: Str,
         /// First page is 1.
         page_no: i32,

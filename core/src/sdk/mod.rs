@@ -35,7 +35,7 @@ use alloc::vec::Vec;
 use crate::ids::{ClientId, NodeId, Str};
 use crate::message::Request;
 use crate::message::naming::{
-    DEFAULT_NAMESPACE, Published, ServiceInfo, ServiceKey, ServiceListRequest, ServiceQueryRequest,
+    Published, ServiceInfo, ServiceKey, ServiceListRequest, ServiceQueryRequest,
 };
 use crate::time::{Mono, Now, Period};
 
@@ -234,11 +234,11 @@ impl Sdk {
                 self.calls.open(call, subject, until);
             }
             Call::List {
+                namespace,
                 group,
                 page_no,
                 page_size,
             } => {
-                let namespace = Str::from(DEFAULT_NAMESPACE);
                 let request = ServiceListRequest {
                     namespace,
                     group,

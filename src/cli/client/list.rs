@@ -2,7 +2,7 @@
 
 use clap::Args;
 use distro_core::ids::Str;
-use distro_core::message::naming::{DEFAULT_GROUP, ServiceKey};
+use distro_core::message::naming::{DEFAULT_GROUP, DEFAULT_NAMESPACE, ServiceKey};
 use distro_core::sdk::io::{Answer, Call};
 use serde_json::json;
 
@@ -79,6 +79,7 @@ async fn services(client: &mut Client, arguments: &ListArguments) -> Result<u8, 
     let mut names: Vec<Str> = Vec::new();
     for page_no in 1.. {
         let ask = Call::List {
+            namespace: Str::from(DEFAULT_NAMESPACE),
             group: group.clone(),
             page_no,
             page_size: PAGE,

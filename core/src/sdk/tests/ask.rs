@@ -1,6 +1,6 @@
 use super::*;
 use crate::io::SendError;
-use crate::message::naming::ServiceListResponse;
+use crate::message::naming::{DEFAULT_NAMESPACE, ServiceListResponse};
 
 fn query() -> Call {
     let (service, clusters) = (ServiceKey::named("demo"), Str::from("zone-a"));
@@ -38,6 +38,7 @@ fn service_names_are_listed_by_page() {
     let (mut bench, conn) = Bench::connected();
     let group = Str::from("DEFAULT_GROUP");
     let out = bench.call(Call::List {
+        namespace: Str::from(DEFAULT_NAMESPACE),
         group,
         page_no: 2,
         page_size: 10,
