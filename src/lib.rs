@@ -8,10 +8,12 @@
 //! - [`shell`]: the tasks around a core `Node` and a core `Sdk`
 //! - [`http`]: the HTTP of the main port, Nacos's · [`ops`]: the HTTP of operators
 //! - [`settings`]: what an operator may set · [`text`]: how people write values
+//! - [`client`]: the library for programs that use a registry
 //! - [`cli`]: the commands of the binary `distro`
 
 pub mod carrier;
 pub mod cli;
+pub mod client;
 pub mod codec;
 pub mod http;
 pub mod net;

@@ -12,7 +12,6 @@ pub mod watch;
 
 use std::future::Future;
 use std::io;
-use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ use tokio::time::Instant;
 
 use super::{BAD_INPUT, FAILED, Failure, Format, REFUSED, runtime};
 use crate::carrier::tcp::PREAMBLE;
+use crate::client::own_ip;
 use crate::net::tokio::TokioClock;
 use crate::net::{Clock, Net};
 use crate::settings::key::MAIN_PORT;
@@ -257,22 +257,6 @@ struct Reach {
     server: usize,
     own_ip: String,
     words: String,
-}
-
-/// The address from which this host reaches another; empty when it cannot be told.
-fn own_ip(remote: &str) -> String {
-    let any = if remote.contains(':') {
-        "::"
-    } else {
-        "0.0.0.0"
-    };
-    // Sends nothing: it only asks the routing table.
-    let own = UdpSocket::bind((any, 0)).and_then(|socket| {
-        socket.connect((remote, 9))?;
-        socket.local_addr()
-    });
-    own.map(|address| address.ip().to_string())
-        .unwrap_or_default()
 }
 
 /// True when the other end closed in place of an answer.
