@@ -78,6 +78,37 @@ struct Entry {
 }
 
 impl Watches {
+    /// One holder more. For the first one of a service, the number of the watch that has to be
+    /// subscribed now.
+    fn enter(&mut self, service: &ServiceKey, reply: oneshot::Sender<Watched>) -> Option<u64> {
+        if let Some(entry) = self.table.get_mut(service) {
+            let watched = Watched {
+                lists: entry.lists.subscribe(),
+                watch: entry.watch,
+            };
+            // Counted only for one who will release it.
+            if reply.send(watched).is_ok() {
+                entry.holders += 1;
+            }
+            return None;
+        }
+        self.last += 1;
+        let watch = self.last;
+        let (lists, receiver) = watch::channel(Seen::Nothing);
+        let watched = Watched {
+            lists: receiver,
+            watch,
+        };
+        reply.send(watched).ok()?;
+        let entry = Entry {
+            watch,
+            holders: 1,
+            lists,
+        };
+        self.table.insert(service.clone(), entry);
+        Some(watch)
+    }
+
     /// A list arrived.
     fn list(&self, service: &ServiceKey, info: &std::sync::Arc<ServiceInfo>) {
         if let Some(entry) = self.table.get(service) {
@@ -259,35 +290,9 @@ impl Host {
 
     /// The first who watches a service makes the client subscribe; the others share it.
     async fn watch(&self, service: ServiceKey, reply: oneshot::Sender<Watched>) {
-        let mut watches = self.watches.borrow_mut();
-        if let Some(entry) = watches.table.get_mut(&service) {
-            let watched = Watched {
-                lists: entry.lists.subscribe(),
-                watch: entry.watch,
-            };
-            // Counted only for one who will release it.
-            if reply.send(watched).is_ok() {
-                entry.holders += 1;
-            }
+        let Some(watch) = self.watches.borrow_mut().enter(&service, reply) else {
             return;
-        }
-        watches.last += 1;
-        let watch = watches.last;
-        let (lists, receiver) = watch::channel(Seen::Nothing);
-        let watched = Watched {
-            lists: receiver,
-            watch,
         };
-        if reply.send(watched).is_err() {
-            return;
-        }
-        let entry = Entry {
-            watch,
-            holders: 1,
-            lists,
-        };
-        watches.table.insert(service.clone(), entry);
-        drop(watches);
         let subscribe = Call::Subscribe {
             service: service.clone(),
             clusters: Str::from(""),
