@@ -9,8 +9,10 @@
 //! - [`http`]: the HTTP of the main port, Nacos's · [`ops`]: the HTTP of operators
 //! - [`settings`]: what an operator may set · [`text`]: how people write values
 //! - [`client`]: the library for programs that use a registry
+//! - [`bench`]: load for a running cluster
 //! - [`cli`]: the commands of the binary `distro`
 
+pub mod bench;
 pub mod carrier;
 pub mod cli;
 pub mod client;

@@ -6,8 +6,9 @@
 //! # Layout
 //! - [`serve`]: a node · [`client`]: `register`, `deregister`, `list`, `watch`
 //! - [`operate`]: `clients`, `members`, `diff`, `limits`, `rebalance`, `log` ·
-//!   `password`: `hash-password`
+//!   `password`: `hash-password` · [`bench`]: `bench`
 
+pub mod bench;
 pub mod client;
 pub mod operate;
 mod password;
@@ -59,6 +60,8 @@ enum Command {
     Rebalance(operate::change::RebalanceArguments),
     /// Show or change the level of a node's log
     Log(operate::change::LogArguments),
+    /// Load a running cluster and tell what it took
+    Bench(bench::BenchArguments),
     /// Make the hash of a password, read from standard input, for `auth.users`
     HashPassword,
     /// Print what makes a shell complete these commands
@@ -110,6 +113,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Command::Limits(arguments) => client::run(operate::change::limits(arguments)),
         Command::Rebalance(arguments) => client::run(operate::change::rebalance(arguments)),
         Command::Log(arguments) => client::run(operate::change::log(arguments)),
+        Command::Bench(arguments) => bench::main(arguments),
         Command::HashPassword => password::hash(),
         Command::Completion { shell } => completion(*shell),
     };

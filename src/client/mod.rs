@@ -39,7 +39,7 @@ mod error;
 mod subscription;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

@@ -17,8 +17,8 @@ use crate::shell::node::{Inspector, NodeShell};
 use crate::shell::{Directory, Ports};
 
 /// A standalone node on a thread of its own, killed when it goes.
-struct Standalone {
-    ports: Ports,
+pub(crate) struct Standalone {
+    pub(crate) ports: Ports,
     inspector: Inspector,
     kill: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -26,7 +26,7 @@ struct Standalone {
 
 impl Standalone {
     /// On these ports, or on free ones.
-    fn start(ports: Option<Ports>) -> Standalone {
+    pub(crate) fn start(ports: Option<Ports>) -> Standalone {
         let (send, started) = std_mpsc::channel();
         let (kill, killed) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {

@@ -123,7 +123,7 @@ impl TlsArguments {
     }
 }
 
-fn member(text: &str) -> Result<Member, String> {
+pub(crate) fn member(text: &str) -> Result<Member, String> {
     Member::read(text).map_err(|wrong| format!("{}; {}", wrong.message, wrong.help))
 }
 
