@@ -14,7 +14,9 @@ use tokio_util::codec::{Decoder, FramedWrite};
 
 use super::{FLUSH_BYTES, LINGER, LinkCounters, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
 use crate::carrier::tcp::{Frame, FrameCodec, FrameKind, PREAMBLE};
-use crate::codec::{Ends, decode_request, decode_response, encode_request, encode_response};
+use crate::codec::{
+    Ends, Payload, decode_request, decode_response, encode_request, encode_response,
+};
 use crate::net::{Clock, Stream, within};
 
 /// What a connection, or an attempt at one, tells the owner of the machine.
@@ -116,13 +118,16 @@ where
             counters: counters.clone(),
         };
         let mut outgoing = Outbound {
-            conn,
             dialed,
-            ends,
             sink: FramedWrite::new(stream.writer, codec()),
             queue: self.outgoing,
-            events: events.clone(),
-            counters,
+            outlet: Outlet {
+                conn,
+                ends,
+                message_bytes_max,
+                events: events.clone(),
+                counters,
+            },
         };
         let closed_here = async {
             // The owner never sends: it drops its end.
@@ -208,13 +213,10 @@ impl<R: AsyncRead + Unpin, W> Incoming<R, W> {
 }
 
 struct Outbound<R, W> {
-    conn: ConnId,
     dialed: bool,
-    ends: Ends,
     sink: FramedWrite<W, FrameCodec>,
     queue: mpsc::Receiver<Outgoing>,
-    events: mpsc::Sender<LinkEvent<R, W>>,
-    counters: Arc<LinkCounters>,
+    outlet: Outlet<R, W>,
 }
 
 impl<R, W: AsyncWrite + Unpin> Outbound<R, W> {
@@ -228,8 +230,8 @@ impl<R, W: AsyncWrite + Unpin> Outbound<R, W> {
         }
         while self.queue.recv_many(&mut batch, OUTBOUND_BATCH).await > 0 {
             for message in batch.drain(..) {
-                if let Some(frame) = self.encoded(message).await {
-                    self.sink.feed(frame).await?;
+                if let Some((kind, id, payload)) = self.outlet.payload(message).await {
+                    self.sink.feed(Frame { kind, id, payload }).await?;
                 }
             }
             SinkExt::<Frame>::flush(&mut self.sink).await?;
@@ -237,32 +239,56 @@ impl<R, W: AsyncWrite + Unpin> Outbound<R, W> {
         SinkExt::<Frame>::flush(&mut self.sink).await?;
         self.sink.get_mut().shutdown().await
     }
+}
 
-    /// The message as a frame; `None` when it is over the limit and its sender was told.
-    async fn encoded(&mut self, message: Outgoing) -> Option<Frame> {
+/// Turns the machine's messages into payloads.
+#[derive(Debug)]
+pub(super) struct Outlet<R, W> {
+    pub(super) conn: ConnId,
+    pub(super) ends: Ends,
+    pub(super) message_bytes_max: u64,
+    pub(super) events: mpsc::Sender<LinkEvent<R, W>>,
+    pub(super) counters: Arc<LinkCounters>,
+}
+
+impl<R, W> Outlet<R, W> {
+    fn fits(&self, payload: &Payload) -> bool {
+        payload.body.len() as u64 <= self.message_bytes_max
+    }
+
+    /// A request was not sent.
+    pub(super) async fn failed(&self, id: RequestId, cause: SendError) {
+        let failed = LinkEvent::SendFailed(self.conn, id, cause);
+        // Nobody listens any more when the whole shell ends.
+        self.events.send(failed).await.ok();
+    }
+
+    /// The message as a payload; `None` when it is over the limit and its sender was told.
+    pub(super) async fn payload(
+        &self,
+        message: Outgoing,
+    ) -> Option<(FrameKind, RequestId, Payload)> {
         match message {
             Outgoing::Request(id, request) => {
                 let payload = encode_request(&request, Some(id), &self.ends);
-                if self.sink.encoder().fits(&payload) {
+                if self.fits(&payload) {
                     let answered = request.expects_response();
                     let kind = if answered {
                         FrameKind::Request
                     } else {
                         FrameKind::OneWay
                     };
-                    return Some(Frame { kind, id, payload });
+                    return Some((kind, id, payload));
                 }
                 count(&self.counters.oversized);
-                let failed = LinkEvent::SendFailed(self.conn, id, SendError::TooLarge);
-                // Nobody listens any more when the whole shell ends.
-                self.events.send(failed).await.ok();
+                self.failed(id, SendError::TooLarge).await;
                 None
             }
             Outgoing::Response(id, response) => {
                 // What a client answers to its server repeats the id in its body, as Java's does.
                 let echo = self.ends.me.is_none().then_some(id);
                 let mut payload = encode_response(&response, echo, &self.ends);
-                if !self.sink.encoder().fits(&payload) {
+                if !self.fits(&payload) {
                     count(&self.counters.oversized);
                     // The requester learns of it at once and not by a timeout.
                     let text =
@@ -270,11 +296,7 @@ impl<R, W: AsyncWrite + Unpin> Outbound<R, W> {
                     payload =
                         encode_response(&Response::error(code::FAIL, &text), echo, &self.ends);
                 }
-                Some(Frame {
-                    kind: FrameKind::Response,
-                    id,
-                    payload,
-                })
+                Some((FrameKind::Response, id, payload))
             }
         }
     }
