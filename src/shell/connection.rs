@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Decoder, FramedWrite};
 
 use super::{FLUSH_BYTES, LINGER, LinkCounters, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
+use crate::carrier::Carrier;
 use crate::carrier::tcp::{Frame, FrameCodec, FrameKind, PREAMBLE};
 use crate::codec::{
     Ends, Payload, decode_request, decode_response, encode_request, encode_response,
@@ -24,8 +25,8 @@ use crate::net::{Clock, Stream, within};
 pub(super) enum LinkEvent<R, W> {
     /// A listener accepted a stream; nobody knows yet who it is.
     Arrived(Source, Stream<R, W>),
-    /// It is one of ours.
-    Accepted(Source, Stream<R, W>),
+    /// It is one of ours, and this is how it speaks.
+    Accepted(Source, Carrier, Stream<R, W>),
     /// It is not.
     Stranger,
     /// A dial succeeded.
@@ -65,7 +66,7 @@ pub(super) struct Connection<R, W, C> {
     pub(super) counters: Arc<LinkCounters>,
 }
 
-/// Reads the preamble of an accepted stream.
+/// Reads the first bytes of an accepted stream.
 pub(super) async fn greet<R, W, C>(
     source: Source,
     mut stream: Stream<R, W>,
@@ -77,20 +78,19 @@ where
     C: Clock,
 {
     let mut first = [0; PREAMBLE.len()];
-    match within(
-        &clock,
-        PREAMBLE_TIMEOUT,
-        stream.reader.read_exact(&mut first),
-    )
-    .await
-    {
-        Some(Ok(_)) if first == PREAMBLE => LinkEvent::Accepted(source, stream),
-        // Dropping the stream closes it cleanly.
-        Some(_) | None => {
-            count(&counters.strangers);
-            LinkEvent::Stranger
+    let read = stream.reader.read_exact(&mut first);
+    if let Some(Ok(_)) = within(&clock, PREAMBLE_TIMEOUT, read).await {
+        match (Carrier::of_first_bytes(first), source) {
+            (Some(carrier @ Carrier::Tcp), _) | (Some(carrier @ Carrier::Grpc), Source::Sdk) => {
+                return LinkEvent::Accepted(source, carrier, stream);
+            }
+            // Fellow nodes of ours do not speak it.
+            (Some(Carrier::Grpc), Source::Cluster) | (None, _) => {}
         }
     }
+    // Dropping the stream closes it cleanly.
+    count(&counters.strangers);
+    LinkEvent::Stranger
 }
 
 impl<R, W, C> Connection<R, W, C>
@@ -100,7 +100,16 @@ where
     C: Clock,
 {
     /// Runs until either end closes.
-    pub(super) async fn run(self, stream: Stream<R, W>) {
+    pub(super) async fn run(self, carrier: Carrier, stream: Stream<R, W>) {
+        match (carrier, self.dialed) {
+            (Carrier::Tcp, _) => self.frames(stream).await,
+            (Carrier::Grpc, true) => self.call_grpc(stream).await,
+            (Carrier::Grpc, false) => self.serve_grpc(stream).await,
+        }
+    }
+
+    /// Runs with length-delimited frames.
+    async fn frames(self, stream: Stream<R, W>) {
         let Connection {
             conn,
             dialed,

@@ -13,6 +13,7 @@ use super::connection::{Connection, LinkEvent, Outgoing, greet};
 use super::{
     ACCEPT_RETRY, HANDSHAKES_MAX, INBOUND_MAX, LinkCounters, OUTBOUND_MAX, ShellError, count,
 };
+use crate::carrier::Carrier;
 use crate::codec::Ends;
 use crate::net::{Clock, Listener, Net, Stream, within};
 
@@ -183,7 +184,12 @@ impl<N: Net, C: Clock> Links<N, C> {
     }
 
     /// Takes a stream into service and gives it its number.
-    pub(super) fn open(&mut self, dialed: Option<NodeId>, stream: StreamOf<N>) -> ConnId {
+    pub(super) fn open(
+        &mut self,
+        dialed: Option<NodeId>,
+        carrier: Carrier,
+        stream: StreamOf<N>,
+    ) -> ConnId {
         self.last += 1;
         let conn = ConnId(self.last);
         let (queue, outgoing) = mpsc::channel(OUTBOUND_MAX);
@@ -209,7 +215,7 @@ impl<N: Net, C: Clock> Links<N, C> {
             closing,
             counters: self.counters.clone(),
         };
-        self.tasks.spawn(task.run(stream));
+        self.tasks.spawn(task.run(carrier, stream));
         conn
     }
 

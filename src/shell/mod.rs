@@ -9,10 +9,12 @@
 //! # Layout
 //! - [`asks`]: questions of clients without a connection
 //! - [`node`]: around the server machine · [`sdk`]: around the client machine
-//! - `links`: the connections of one machine · `connection`: one connection's task
+//! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`: the
+//!   same over gRPC
 
 pub mod asks;
 mod connection;
+mod grpc;
 mod links;
 pub mod node;
 pub mod sdk;

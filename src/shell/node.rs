@@ -16,6 +16,7 @@ use super::links::{EventOf, Links};
 use super::{
     COMMANDS_MAX, Directory, INBOUND_BATCH, LinkCounters, NoTap, Progress, ShellError, Tap,
 };
+use crate::carrier::Carrier;
 use crate::net::{Clock, Net};
 
 /// Ends a node's listener for clients.
@@ -239,10 +240,10 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
         let input = match event {
             LinkEvent::Arrived(source, stream) => return self.links.greet(source, stream),
             LinkEvent::Stranger => return self.links.greeted(),
-            LinkEvent::Accepted(listener, stream) => {
+            LinkEvent::Accepted(listener, carrier, stream) => {
                 self.links.greeted();
                 let (remote_ip, remote_port) = (stream.remote_ip.clone(), stream.remote_port);
-                let conn = self.links.open(None, stream);
+                let conn = self.links.open(None, carrier, stream);
                 Input::ConnOpened {
                     conn,
                     listener,
@@ -251,7 +252,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 }
             }
             LinkEvent::Dialed(member, stream) => {
-                let conn = self.links.open(Some(member.clone()), stream);
+                let conn = self.links.open(Some(member.clone()), Carrier::Tcp, stream);
                 Input::Dialed { member, conn }
             }
             LinkEvent::DialFailed {

@@ -17,6 +17,7 @@ use super::links::{EventOf, Links};
 use super::{
     COMMANDS_MAX, Directory, INBOUND_BATCH, LinkCounters, NoTap, Progress, ShellError, Tap,
 };
+use crate::carrier::Carrier;
 use crate::net::{Clock, Net};
 
 /// One call of the application on its way to the client machine.
@@ -75,6 +76,7 @@ pub struct SdkShell<N: Net, C, T = NoTap> {
     sdk: Rc<RefCell<Sdk>>,
     clock: C,
     links: Links<N, C>,
+    carrier: Carrier,
     directory: Directory,
     tap: T,
     calls: mpsc::Receiver<Asked>,
@@ -105,6 +107,7 @@ impl<N: Net, C: Clock> SdkShell<N, C> {
                 connect_timeout,
             ),
             clock,
+            carrier: Carrier::default(),
             directory,
             tap: NoTap,
             calls,
@@ -126,6 +129,7 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
             sdk: self.sdk,
             clock: self.clock,
             links: self.links,
+            carrier: self.carrier,
             directory: self.directory,
             tap,
             calls: self.calls,
@@ -134,6 +138,13 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
             out: self.out,
             local: self.local,
         }
+    }
+
+    /// The same client over another carrier than tcp.
+    #[must_use]
+    pub fn over(mut self, carrier: Carrier) -> SdkShell<N, C, T> {
+        self.carrier = carrier;
+        self
     }
 
     /// The machine, to look at from the task that runs the shell, between its steps.
@@ -207,7 +218,7 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
     fn take(&mut self, event: EventOf<N>) {
         let input = match event {
             LinkEvent::Dialed(server, stream) => SdkInput::Dialed {
-                conn: self.links.open(Some(server), stream),
+                conn: self.links.open(Some(server), self.carrier, stream),
             },
             LinkEvent::DialFailed { .. } => SdkInput::DialFailed,
             // What a connection still had to say when the client closed it is dropped.

@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 use super::node::NodeShell;
 use super::sdk::{SdkHandle, SdkShell};
 use super::*;
+use crate::carrier::Carrier;
 use crate::carrier::tcp::PREAMBLE;
 use crate::net::tokio::{TokioClock, TokioNet};
 use crate::net::{Listener as _, Net};
@@ -92,6 +93,14 @@ async fn cluster(count: u16) -> Cluster {
 }
 
 fn client(cluster: &Cluster, first: usize) -> (SdkHandle, mpsc::UnboundedReceiver<SdkEvent>) {
+    client_over(Carrier::Tcp, cluster, first)
+}
+
+fn client_over(
+    carrier: Carrier,
+    cluster: &Cluster,
+    first: usize,
+) -> (SdkHandle, mpsc::UnboundedReceiver<SdkEvent>) {
     let config = SdkConfig {
         servers: cluster.names.clone(),
         first,
@@ -104,7 +113,7 @@ fn client(cluster: &Cluster, first: usize) -> (SdkHandle, mpsc::UnboundedReceive
     let (send, events) = mpsc::unbounded_channel();
     let directory = cluster.directory.clone();
     let shell = SdkShell::new(TokioNet, TokioClock::start(), config, directory, 64 * 1024);
-    let shell = shell.with_tap(Events(send));
+    let shell = shell.with_tap(Events(send)).over(carrier);
     let handle = shell.handle();
     tokio::task::spawn_local(async move { shell.run().await.unwrap() });
     (handle, events)
@@ -131,11 +140,22 @@ async fn list_of(events: &mut mpsc::UnboundedReceiver<SdkEvent>, count: usize) {
 
 #[tokio::test]
 async fn a_registration_at_one_node_reaches_a_subscriber_of_another() {
+    registration_reaches_subscriber(Carrier::Tcp, Carrier::Tcp).await;
+}
+
+#[tokio::test]
+async fn clients_of_both_carriers_share_a_port_and_see_each_other() {
+    registration_reaches_subscriber(Carrier::Grpc, Carrier::Tcp).await;
+    registration_reaches_subscriber(Carrier::Tcp, Carrier::Grpc).await;
+    registration_reaches_subscriber(Carrier::Grpc, Carrier::Grpc).await;
+}
+
+async fn registration_reaches_subscriber(publishing: Carrier, watching: Carrier) {
     LocalSet::new()
         .run_until(async {
             let cluster = cluster(3).await;
             let service = ServiceKey::named("demo");
-            let (watcher, mut events) = client(&cluster, 2);
+            let (watcher, mut events) = client_over(watching, &cluster, 2);
             let clusters = Str::from("");
             call(
                 &watcher,
@@ -145,7 +165,7 @@ async fn a_registration_at_one_node_reaches_a_subscriber_of_another() {
                 },
             )
             .await;
-            let (publisher, _) = client(&cluster, 0);
+            let (publisher, _) = client_over(publishing, &cluster, 0);
             let instance = Instance::new("10.1.1.1", 80);
             let register = Call::Register {
                 service: service.clone(),

@@ -1,0 +1,414 @@
+//! One gRPC connection's task: the same messages as `connection`, another carrier.
+
+use distro_core::ids::RequestId;
+use distro_core::io::SendError;
+use distro_core::message::{Request, Response, code};
+use distro_core::time::{Mono, Period};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::mpsc;
+
+use super::connection::{Connection, LinkEvent, Outgoing, Outlet};
+use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
+use crate::carrier::grpc::PREFACE_START;
+use crate::carrier::grpc::client::{self, Client};
+use crate::carrier::grpc::server::{self, CallId, PushError, Server};
+use crate::carrier::tcp::FrameKind;
+use crate::codec::{Payload, body_request_id, decode_request, decode_response};
+use crate::net::{Clock, Stream, within};
+
+/// How long a call waits for the setup when a stream is open: the two are handled one after the
+/// other, and the setup may arrive last (advice in part 2.5 of the protocol notes).
+const SETUP_WAIT: Period = Period::from_millis(500);
+/// How long a client whose stream has ended may take to open another or to leave.
+const STREAM_GRACE: Period = Period::from_secs(1);
+/// How long a connection may say nothing before it is pinged. Nacos waits two hours
+/// (`keep-alive-time`); a peer that was cut off before it set up would be kept that long.
+const KEEP_ALIVE: Period = Period::from_secs(60);
+/// How long a ping may stay unanswered (Nacos `keep-alive-timeout`).
+const KEEP_ALIVE_TIMEOUT: Period = Period::from_secs(20);
+
+/// Both directions as the one thing that HTTP/2 wants.
+fn joined<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    stream: Stream<R, W>,
+    first: &'static [u8],
+) -> impl AsyncRead + AsyncWrite + Unpin {
+    tokio::io::join(first.chain(stream.reader), stream.writer)
+}
+
+impl<R, W, C> Connection<R, W, C>
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+    C: Clock,
+{
+    /// Serves a client whose first bytes were [`PREFACE_START`], until either end closes.
+    pub(super) async fn serve_grpc(self, stream: Stream<R, W>) {
+        let (conn, events, clock) = (self.conn, self.events.clone(), self.clock.clone());
+        let closed_here = async {
+            // The owner never sends: it drops its end.
+            if self.closing.await.is_err() {
+                clock.sleep_until(clock.now().mono + LINGER).await;
+            }
+        };
+        let outlet = Outlet {
+            conn,
+            ends: self.ends,
+            message_bytes_max: self.message_bytes_max,
+            events: self.events,
+            counters: self.counters,
+        };
+        let serving = async {
+            let io = joined(stream, &PREFACE_START);
+            let greeting = Server::accept(io, outlet.message_bytes_max);
+            let Some(Ok(server)) = within(&self.clock, PREAMBLE_TIMEOUT, greeting).await else {
+                count(&outlet.counters.strangers);
+                return true;
+            };
+            let now = self.clock.now().mono;
+            let serving = Serving {
+                server,
+                outlet,
+                push: None,
+                set_up: None,
+                held: Vec::new(),
+                times: Times {
+                    heard: now,
+                    keep_alive: now + KEEP_ALIVE,
+                    pinged: false,
+                    held: None,
+                    gone: None,
+                },
+            };
+            serving.run(self.outgoing, &self.clock).await
+        };
+        let over = tokio::select! {
+            biased;
+            over = serving => over,
+            () = closed_here => false,
+        };
+        if over {
+            // Nobody listens any more when the whole shell ends.
+            events.send(LinkEvent::Closed(conn)).await.ok();
+        }
+    }
+
+    /// Speaks to a server that was dialled, until either end closes.
+    pub(super) async fn call_grpc(self, stream: Stream<R, W>) {
+        let (conn, events, clock) = (self.conn, self.events.clone(), self.clock.clone());
+        let closed_here = async {
+            if self.closing.await.is_err() {
+                clock.sleep_until(clock.now().mono + LINGER).await;
+            }
+        };
+        let outlet = Outlet {
+            conn,
+            ends: self.ends,
+            message_bytes_max: self.message_bytes_max,
+            events: self.events,
+            counters: self.counters,
+        };
+        let calling = async {
+            let authority = format!("{}:{}", stream.remote_ip, stream.remote_port);
+            let io = joined(stream, &[]);
+            match Client::connect(io, &authority, outlet.message_bytes_max).await {
+                Ok(client) => Calling { client, outlet }.run(self.outgoing).await,
+                Err(_) => true,
+            }
+        };
+        let over = tokio::select! {
+            biased;
+            over = calling => over,
+            () = closed_here => false,
+        };
+        if over {
+            // Nobody listens any more when the whole shell ends.
+            events.send(LinkEvent::Closed(conn)).await.ok();
+        }
+    }
+}
+
+/// When something is due on a connection though nothing arrives.
+struct Times {
+    /// When the client was last heard.
+    heard: Mono,
+    /// When to look whether it has been silent for long.
+    keep_alive: Mono,
+    /// A ping is under way.
+    pinged: bool,
+    /// When calls that wait for the setup are handed on without it.
+    held: Option<Mono>,
+    /// When a client without a stream counts as gone.
+    gone: Option<Mono>,
+}
+
+impl Times {
+    fn next(&self) -> Mono {
+        let others = self.held.into_iter().chain(self.gone);
+        others.fold(self.keep_alive, Mono::min)
+    }
+}
+
+/// The server's side of one connection.
+struct Serving<S, R, W> {
+    server: Server<S>,
+    outlet: Outlet<R, W>,
+    /// The stream on which the client is asked: the first one that was set up.
+    push: Option<CallId>,
+    /// The stream on which the last setup arrived: its acknowledgement goes there.
+    set_up: Option<CallId>,
+    /// Calls that wait for the setup.
+    held: Vec<(CallId, Payload)>,
+    times: Times,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
+    /// Runs until either end closes; true when it was the client.
+    async fn run<C: Clock>(mut self, mut queue: mpsc::Receiver<Outgoing>, clock: &C) -> bool {
+        let mut batch = Vec::with_capacity(OUTBOUND_BATCH);
+        let mut armed = self.times.next();
+        let alarm = clock.sleep_until(armed);
+        tokio::pin!(alarm);
+        loop {
+            let has_room = self.server.has_room();
+            let going_on = tokio::select! {
+                biased;
+                event = self.server.next() => match event {
+                    Some(event) => self.take(event, clock.now().mono).await,
+                    None => false,
+                },
+                count = queue.recv_many(&mut batch, OUTBOUND_BATCH), if has_room => {
+                    if count == 0 {
+                        self.server.finish();
+                        while self.server.next().await.is_some() {}
+                        return false;
+                    }
+                    for message in batch.drain(..) {
+                        self.send(message).await;
+                    }
+                    true
+                }
+                () = &mut alarm => {
+                    armed = Mono(u64::MAX);
+                    self.due(clock.now().mono).await
+                }
+            };
+            if !going_on {
+                return true;
+            }
+            let next = self.times.next();
+            if next < armed {
+                armed = next;
+                alarm.set(clock.sleep_until(armed));
+            }
+        }
+    }
+
+    /// Translates what the client did. False when it is gone, or nobody listens.
+    async fn take(&mut self, event: server::Event, now: Mono) -> bool {
+        self.times.heard = now;
+        match event {
+            server::Event::Call(call, payload) => {
+                let waits = self.set_up.is_none() && self.server.has_streams();
+                if waits && &*payload.type_name != "ServerCheckRequest" {
+                    self.held.push((call, payload));
+                    self.times.held.get_or_insert(now + SETUP_WAIT);
+                    return true;
+                }
+                self.hand_on(call, &payload).await
+            }
+            server::Event::StreamOpened(_) => true,
+            server::Event::Message(stream, payload) => self.message(stream, &payload).await,
+            server::Event::StreamEnded(stream) => {
+                if self.push == Some(stream) {
+                    self.push = None;
+                    self.times.gone = Some(now + STREAM_GRACE);
+                }
+                self.server.has_streams() || self.release().await
+            }
+            server::Event::Room => true,
+            server::Event::Pong => {
+                self.times.pinged = false;
+                self.times.keep_alive = now + KEEP_ALIVE;
+                true
+            }
+        }
+    }
+
+    /// Hands a call to the machine.
+    async fn hand_on(&mut self, call: CallId, payload: &Payload) -> bool {
+        let mut request = decode_request(payload);
+        // They belong on the stream, where they have no answer; here they are a type that nobody
+        // handles.
+        if matches!(request, Request::ConnectionSetup(_) | Request::SetupAck(_)) {
+            request = Request::Unknown(payload.type_name.clone());
+        }
+        self.tell(LinkEvent::Request(
+            self.outlet.conn,
+            RequestId(call),
+            request,
+        ))
+        .await
+    }
+
+    async fn tell(&mut self, event: LinkEvent<R, W>) -> bool {
+        self.outlet.events.send(event).await.is_ok()
+    }
+
+    /// Hands on the calls that waited for the setup.
+    async fn release(&mut self) -> bool {
+        self.times.held = None;
+        for (call, payload) in std::mem::take(&mut self.held) {
+            if !self.hand_on(call, &payload).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A message on a stream is the setup or an answer; Nacos ignores everything else.
+    async fn message(&mut self, stream: CallId, payload: &Payload) -> bool {
+        let conn = self.outlet.conn;
+        if &*payload.type_name == "ConnectionSetupRequest" {
+            let request = decode_request(payload);
+            self.set_up = Some(stream);
+            self.push.get_or_insert(stream);
+            self.times.gone = None;
+            let told = self.tell(LinkEvent::Request(conn, RequestId(stream), request));
+            return told.await && self.release().await;
+        }
+        let Some(id) = body_request_id(&payload.body) else {
+            return true;
+        };
+        let response = match decode_response(payload) {
+            Ok(response) => response,
+            Err(error) => {
+                count(&self.outlet.counters.malformed_responses);
+                Response::error(code::BAD_GATEWAY, &error.to_string())
+            }
+        };
+        self.tell(LinkEvent::Response(conn, id, response)).await
+    }
+
+    /// Sends one of the machine's messages.
+    async fn send(&mut self, message: Outgoing) {
+        let is_ack = matches!(message, Outgoing::Request(_, Request::SetupAck(_)));
+        let Some((kind, id, payload)) = self.outlet.payload(message).await else {
+            return;
+        };
+        if kind == FrameKind::Response {
+            return self.server.answer(id.0, &payload);
+        }
+        let stream = if is_ack { self.set_up } else { self.push };
+        let pushed = match stream {
+            Some(stream) => self.server.push(stream, &payload),
+            None => Err(PushError::Closed),
+        };
+        match pushed {
+            Ok(()) => {}
+            Err(PushError::Busy) => self.outlet.failed(id, SendError::Busy).await,
+            Err(PushError::Closed) => self.outlet.failed(id, SendError::Closed).await,
+        }
+    }
+
+    /// Time has passed. False when the client is gone.
+    async fn due(&mut self, now: Mono) -> bool {
+        if self.times.held.is_some_and(|at| at <= now) && !self.release().await {
+            return false;
+        }
+        if self.times.gone.is_some_and(|at| at <= now) {
+            return false;
+        }
+        if self.times.keep_alive > now {
+            return true;
+        }
+        let due = self.times.heard + KEEP_ALIVE;
+        if due > now {
+            self.times.keep_alive = due;
+        } else if self.times.pinged {
+            return false;
+        } else {
+            self.times.pinged = self.server.ping();
+            self.times.keep_alive = now + KEEP_ALIVE_TIMEOUT;
+        }
+        true
+    }
+}
+
+/// The client's side of one connection.
+struct Calling<S, R, W> {
+    client: Client<S>,
+    outlet: Outlet<R, W>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Calling<S, R, W> {
+    /// Runs until either end closes; true when it was the server.
+    async fn run(mut self, mut queue: mpsc::Receiver<Outgoing>) -> bool {
+        let mut batch = Vec::with_capacity(OUTBOUND_BATCH);
+        loop {
+            let has_room = self.client.has_room();
+            let going_on = tokio::select! {
+                biased;
+                event = self.client.next() => match event {
+                    Some(event) => self.take(event).await,
+                    None => false,
+                },
+                count = queue.recv_many(&mut batch, OUTBOUND_BATCH), if has_room => {
+                    if count == 0 {
+                        self.client.finish();
+                        while self.client.next().await.is_some() {}
+                        return false;
+                    }
+                    for message in batch.drain(..) {
+                        self.send(message).await;
+                    }
+                    true
+                }
+            };
+            if !going_on {
+                return true;
+            }
+        }
+    }
+
+    /// Translates what the server did. False when nobody listens.
+    async fn take(&mut self, event: client::Event) -> bool {
+        let conn = self.outlet.conn;
+        let event = match event {
+            client::Event::Answer(call, answer) => {
+                let response = match answer {
+                    Ok(payload) => decode_response(&payload).unwrap_or_else(|error| {
+                        count(&self.outlet.counters.malformed_responses);
+                        Response::error(code::BAD_GATEWAY, &error.to_string())
+                    }),
+                    // SDKs take it for a failure of the transport, as the generic error is.
+                    Err(status) => Response::error(code::FAIL, &status.to_string()),
+                };
+                LinkEvent::Response(conn, RequestId(call), response)
+            }
+            client::Event::Message(payload) => {
+                let id = body_request_id(&payload.body).unwrap_or(RequestId(0));
+                LinkEvent::Request(conn, id, decode_request(&payload))
+            }
+            client::Event::Room => return true,
+        };
+        self.outlet.events.send(event).await.is_ok()
+    }
+
+    async fn send(&mut self, message: Outgoing) {
+        let Some((kind, id, payload)) = self.outlet.payload(message).await else {
+            return;
+        };
+        match kind {
+            FrameKind::Request => self.client.call(id.0, &payload),
+            FrameKind::OneWay => {
+                if self.client.send(&payload).is_err() {
+                    self.outlet.failed(id, SendError::Closed).await;
+                }
+            }
+            FrameKind::Response => {
+                // A server that ended the stream wants no answer.
+                self.client.send(&payload).unwrap_or_default();
+            }
+        }
+    }
+}
