@@ -52,13 +52,14 @@ fn main_port() -> TcpListener {
 }
 
 /// A node whose HTTP is on, and its main port. The port is free because it was just bound.
-fn node(more: &[&str]) -> (Process, u16) {
+fn node(more: &[&str]) -> (Process, u16, String) {
     let (main, sdk, cluster) = (main_port(), bind(), bind());
     let [port, sdk, cluster] = [main, sdk, cluster].map(|listener| port_of(&listener));
     let address = format!("127.0.0.1:{port}/{sdk}/{cluster}");
     let mut arguments = vec!["--set", "http.serve=on"];
     arguments.extend(more);
-    (serve_with(&address, "", &arguments), port)
+    let node = serve_with(&address, "", &arguments);
+    (node, port, address)
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn a_user_of_the_settings_logs_in_and_registers() {
     let made = hash_of("a password\n");
     assert!(made.status.success());
     let users = format!("auth.users=ann={}", text(&made.stdout).trim());
-    let (node, port) = node(&[
+    let (node, port, address) = node(&[
         "--set",
         "auth.enabled=on",
         "--set",
@@ -95,6 +96,18 @@ fn a_user_of_the_settings_logs_in_and_registers() {
         done.starts_with("HTTP/1.1 200") && done.ends_with("ok"),
         "{done}"
     );
+    let list = ["list", "orders", "--server", &address, "--carrier"];
+    let refused = run(&[&list[..], &["grpc"]].concat());
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(text(&refused.stderr).contains("no accessToken: log in first (code 403)"));
+    let refused = run(&[&list[..], &["grpc", "--access-token", "a.b.c"]].concat());
+    assert!(text(&refused.stderr).contains("token invalid! (code 403)"));
+    let nowhere = run(&[&list[..], &["tcp", "--access-token", token]].concat());
+    assert_eq!(nowhere.status.code(), Some(2), "{nowhere:?}");
+    let listed = run(&[&list[..], &["grpc", "--access-token", token]].concat());
+    assert!(text(&listed.stdout).contains("10.1.1.1"), "{listed:?}");
+    let bare = run(&[&list[..], &["tcp"]].concat());
+    assert_eq!(bare.status.code(), Some(1), "{bare:?}");
     let elsewhere = call(port, "GET", "/nacos/v1/console/health/readiness");
     assert!(elsewhere.starts_with("HTTP/1.1 404"), "{elsewhere}");
 }

@@ -29,6 +29,14 @@ impl Carrier {
         }
     }
 
+    /// What a client sends first, so that a node knows it for one of its own.
+    pub const fn greeting(self) -> &'static [u8] {
+        match self {
+            Carrier::Tcp => &tcp::PREAMBLE,
+            Carrier::Grpc => grpc::GREETING,
+        }
+    }
+
     /// The carrier of an accepted connection by its first bytes; `None` for a stranger.
     pub fn of_first_bytes(first: [u8; tcp::PREAMBLE.len()]) -> Option<Carrier> {
         match first {

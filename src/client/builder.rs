@@ -14,9 +14,12 @@ use tokio::sync::oneshot;
 
 use super::driver::{self, Command, Start};
 use super::{Client, Error};
+use crate::carrier::Carrier;
+use crate::carrier::grpc::payload::Headers;
 use crate::settings::key::MAIN_PORT;
 use crate::settings::member::Member;
 use crate::shell::Directory;
+use crate::shell::guard::ACCESS_TOKEN;
 use crate::tls::net::TlsNet;
 use crate::tls::{Files, Tls};
 
@@ -43,6 +46,8 @@ pub struct Builder {
     request_timeout: Option<Duration>,
     connect_timeout: Duration,
     tls: Option<TlsFiles>,
+    carrier: Carrier,
+    access_token: Option<String>,
 }
 
 impl Default for Builder {
@@ -54,6 +59,8 @@ impl Default for Builder {
             request_timeout: None,
             connect_timeout: Duration::from_secs(10),
             tls: None,
+            carrier: Carrier::default(),
+            access_token: None,
         }
     }
 }
@@ -100,6 +107,21 @@ impl Builder {
     #[must_use]
     pub fn tls(mut self, files: TlsFiles) -> Builder {
         self.tls = Some(files);
+        self
+    }
+
+    /// Speaks over another carrier than our own frames: [`Carrier::Grpc`] works with Nacos's own
+    /// servers too.
+    #[must_use]
+    pub fn carrier(mut self, carrier: Carrier) -> Builder {
+        self.carrier = carrier;
+        self
+    }
+
+    /// The token of a login, for nodes that ask for one; only [`Carrier::Grpc`] carries it.
+    #[must_use]
+    pub fn access_token(mut self, token: impl Into<String>) -> Builder {
+        self.access_token = Some(token.into());
         self
     }
 
@@ -156,6 +178,7 @@ impl Builder {
             }
             timing.request_timeout = Period(micros);
         }
+        let headers = headers(self.carrier, self.access_token).map_err(Error::Input)?;
         let seed = driver::seed();
         let count = u64::try_from(servers.len()).unwrap_or(u64::MAX);
         let first = usize::try_from(seed % count).unwrap_or(0);
@@ -175,7 +198,23 @@ impl Builder {
             },
             directory,
             namespace: Str::from(self.namespace),
+            carrier: self.carrier,
+            headers,
         })
+    }
+}
+
+/// What a client with this token says with everything that it sends.
+///
+/// # Errors
+/// The carrier has no place for it; in words.
+pub(crate) fn headers(carrier: Carrier, token: Option<String>) -> Result<Headers, String> {
+    match (carrier, token) {
+        (_, None) => Ok(Headers::new()),
+        (Carrier::Grpc, Some(token)) => Ok([(ACCESS_TOKEN.to_owned(), token)].into()),
+        (Carrier::Tcp, Some(_)) => {
+            Err("an access token goes over gRPC only: choose the carrier grpc".to_owned())
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use tokio::task::LocalSet;
 
 use super::subscription::Seen;
 use super::{Client, Error, Event, Registration};
+use crate::carrier::Carrier;
+use crate::carrier::grpc::payload::Headers;
 use crate::net::tokio::TokioClock;
 use crate::shell::sdk::{SdkHandle, SdkShell};
 use crate::shell::{Directory, Tap};
@@ -34,6 +36,8 @@ pub(super) struct Start {
     pub(super) config: SdkConfig,
     pub(super) directory: Directory,
     pub(super) namespace: Str,
+    pub(super) carrier: Carrier,
+    pub(super) headers: Headers,
 }
 
 /// What the program's end asks of the thread.
@@ -207,9 +211,12 @@ fn live(
         config,
         directory,
         namespace,
+        carrier,
+        headers,
     } = start;
     let clock = TokioClock::start();
     let shell = SdkShell::new(net, clock, config, directory, MESSAGE_BYTES_MAX);
+    let shell = shell.over(carrier).with_headers(headers);
     let (commands, queue) = mpsc::unbounded_channel();
     let (server, connected) = watch::channel(None);
     let (events, _) = broadcast::channel(EVENTS_MAX);

@@ -48,8 +48,8 @@ pub use distro_core::message::naming::{Instance, ServiceInfo, ServiceKey, Weight
 use distro_core::sdk::io::{Answer, Call};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-pub(crate) use builder::own_ip;
 pub use builder::{Builder, TlsFiles};
+pub(crate) use builder::{headers, own_ip};
 pub use error::Error;
 pub use subscription::{Subscription, Update};
 

@@ -63,7 +63,7 @@ pub struct Http {
     asker: Asker,
     me: NodeId,
     version: Str,
-    auth: Auth,
+    auth: Arc<Auth>,
     /// Begins with a slash and ends without one; empty for the root.
     context: String,
     port: u16,
@@ -75,7 +75,7 @@ impl Http {
     pub fn new<N: Net, C: Clock, T: Tap<distro_core::io::Input, distro_core::io::Output>>(
         shell: &NodeShell<N, C, T>,
         (me, version): (NodeId, Str),
-        auth: Auth,
+        auth: Arc<Auth>,
         (context, port): (String, u16),
     ) -> Arc<Http> {
         Arc::new(Http {

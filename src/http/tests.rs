@@ -133,7 +133,8 @@ async fn cluster(count: usize, auth: &AuthSettings) -> Vec<Running> {
         let shell = shell.unwrap();
         let port = main.port();
         let place = ("/nacos".to_owned(), port);
-        let auth = Auth::new(auth.clone()).unwrap();
+        let auth = Arc::new(Auth::new(auth.clone()).unwrap());
+        let shell = shell.with_auth(auth.clone());
         let http = Http::new(&shell, (name.clone(), version), auth, place);
         let node = shell.node();
         let served = serve(main, http.clone(), TokioNet);

@@ -12,13 +12,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Decoder, FramedWrite};
 
+use super::guard::Guard;
 use super::{FLUSH_BYTES, LINGER, LinkCounters, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
 use crate::carrier::Carrier;
+use crate::carrier::grpc::payload::Headers;
 use crate::carrier::tcp::{Frame, FrameCodec, FrameKind, PREAMBLE};
 use crate::codec::{
     Ends, Payload, decode_request, decode_response, encode_request, encode_response,
 };
 use crate::net::{Clock, Stream, within};
+
+/// Frames have none: what a client says stands in the body.
+const NO_HEADERS: Headers = Headers::new();
 
 /// What a connection, or an attempt at one, tells the owner of the machine.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub(super) enum LinkEvent<R, W> {
     DialFailed { node: NodeId, refused: bool },
     /// A request arrived.
     Request(ConnId, RequestId, Request),
+    /// A request arrived without the right to it: what it is answered, if it is handled at all.
+    Denied(ConnId, RequestId, Response),
     /// An answer arrived.
     Response(ConnId, RequestId, Response),
     /// A request could not be sent.
@@ -57,6 +64,9 @@ pub(super) struct Connection<R, W, C> {
     /// This end dialled: it sends its preamble at once and has yet to see the other's.
     pub(super) dialed: bool,
     pub(super) ends: Ends,
+    pub(super) guard: Guard,
+    /// What a client says with everything that it sends over gRPC.
+    pub(super) headers: Headers,
     pub(super) message_bytes_max: u64,
     pub(super) clock: C,
     pub(super) events: mpsc::Sender<LinkEvent<R, W>>,
@@ -114,6 +124,7 @@ where
             conn,
             dialed,
             ends,
+            guard,
             message_bytes_max,
             clock,
             ..
@@ -122,6 +133,7 @@ where
         let codec = || FrameCodec::new(message_bytes_max);
         let incoming = Incoming {
             conn,
+            guard,
             reader: stream.reader,
             events: events.clone(),
             counters: counters.clone(),
@@ -169,6 +181,7 @@ where
 
 struct Incoming<R, W> {
     conn: ConnId,
+    guard: Guard,
     reader: R,
     events: mpsc::Sender<LinkEvent<R, W>>,
     counters: Arc<LinkCounters>,
@@ -206,7 +219,12 @@ impl<R: AsyncRead + Unpin, W> Incoming<R, W> {
         let Frame { kind, id, payload } = frame;
         let event = match kind {
             FrameKind::Request | FrameKind::OneWay => {
-                LinkEvent::Request(self.conn, id, decode_request(&payload))
+                let request = decode_request(&payload);
+                let denial = self.guard.denial(&request, &NO_HEADERS, &payload.body);
+                match denial {
+                    Some(denial) => LinkEvent::Denied(self.conn, id, denial),
+                    None => LinkEvent::Request(self.conn, id, request),
+                }
             }
             FrameKind::Response => {
                 // Java's callback never fires; telling the machine at once is as true and faster.

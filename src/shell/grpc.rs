@@ -8,9 +8,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc;
 
 use super::connection::{Connection, LinkEvent, Outgoing, Outlet};
+use super::guard::Guard;
 use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
 use crate::carrier::grpc::PREFACE_START;
 use crate::carrier::grpc::client::{self, Client};
+use crate::carrier::grpc::payload::Headers;
 use crate::carrier::grpc::server::{self, CallId, PushError, Server};
 use crate::carrier::tcp::FrameKind;
 use crate::codec::{Payload, body_request_id, decode_request, decode_response};
@@ -67,6 +69,7 @@ where
             let now = self.clock.now().mono;
             let serving = Serving {
                 server,
+                guard: self.guard,
                 outlet,
                 push: None,
                 set_up: None,
@@ -111,7 +114,10 @@ where
             let authority = format!("{}:{}", stream.remote_ip, stream.remote_port);
             let io = joined(stream, &[]);
             match Client::connect(io, &authority, outlet.message_bytes_max).await {
-                Ok(client) => Calling { client, outlet }.run(self.outgoing).await,
+                Ok(mut client) => {
+                    client.set_headers(self.headers);
+                    Calling { client, outlet }.run(self.outgoing).await
+                }
                 Err(_) => true,
             }
         };
@@ -151,13 +157,14 @@ impl Times {
 /// The server's side of one connection.
 struct Serving<S, R, W> {
     server: Server<S>,
+    guard: Guard,
     outlet: Outlet<R, W>,
     /// The stream on which the client is asked: the first one that was set up.
     push: Option<CallId>,
     /// The stream on which the last setup arrived: its acknowledgement goes there.
     set_up: Option<CallId>,
     /// Calls that wait for the setup.
-    held: Vec<(CallId, Payload)>,
+    held: Vec<(CallId, Payload, Headers)>,
     times: Times,
 }
 
@@ -207,14 +214,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
     async fn take(&mut self, event: server::Event, now: Mono) -> bool {
         self.times.heard = now;
         match event {
-            server::Event::Call(call, payload) => {
+            server::Event::Call(call, payload, headers) => {
                 let waits = self.set_up.is_none() && self.server.has_streams();
                 if waits && &*payload.type_name != "ServerCheckRequest" {
-                    self.held.push((call, payload));
+                    self.held.push((call, payload, headers));
                     self.times.held.get_or_insert(now + SETUP_WAIT);
                     return true;
                 }
-                self.hand_on(call, &payload).await
+                self.hand_on(call, &payload, &headers).await
             }
             server::Event::StreamOpened(_) => true,
             server::Event::Message(stream, payload) => self.message(stream, &payload).await,
@@ -235,19 +242,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
     }
 
     /// Hands a call to the machine.
-    async fn hand_on(&mut self, call: CallId, payload: &Payload) -> bool {
+    async fn hand_on(&mut self, call: CallId, payload: &Payload, headers: &Headers) -> bool {
         let mut request = decode_request(payload);
         // They belong on the stream, where they have no answer; here they are a type that nobody
         // handles.
         if matches!(request, Request::ConnectionSetup(_) | Request::SetupAck(_)) {
             request = Request::Unknown(payload.type_name.clone());
         }
-        self.tell(LinkEvent::Request(
-            self.outlet.conn,
-            RequestId(call),
-            request,
-        ))
-        .await
+        let (conn, id) = (self.outlet.conn, RequestId(call));
+        let denial = self.guard.denial(&request, headers, &payload.body);
+        let event = match denial {
+            Some(denial) => LinkEvent::Denied(conn, id, denial),
+            None => LinkEvent::Request(conn, id, request),
+        };
+        self.tell(event).await
     }
 
     async fn tell(&mut self, event: LinkEvent<R, W>) -> bool {
@@ -257,8 +265,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
     /// Hands on the calls that waited for the setup.
     async fn release(&mut self) -> bool {
         self.times.held = None;
-        for (call, payload) in std::mem::take(&mut self.held) {
-            if !self.hand_on(call, &payload).await {
+        for (call, payload, headers) in std::mem::take(&mut self.held) {
+            if !self.hand_on(call, &payload, &headers).await {
                 return false;
             }
         }

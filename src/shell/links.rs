@@ -10,10 +10,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, LinkEvent, Outgoing, greet};
+use super::guard::Guard;
 use super::{
     ACCEPT_RETRY, HANDSHAKES_MAX, INBOUND_MAX, LinkCounters, OUTBOUND_MAX, ShellError, count,
 };
 use crate::carrier::Carrier;
+use crate::carrier::grpc::payload::Headers;
 use crate::codec::Ends;
 use crate::net::{Clock, Listener, Net, Stream, within};
 
@@ -35,6 +37,8 @@ pub(super) struct Links<N: Net, C> {
     net: N,
     clock: C,
     me: Option<NodeId>,
+    guard: Guard,
+    headers: Headers,
     message_bytes_max: u64,
     connect_timeout: Period,
     last: u64,
@@ -60,6 +64,8 @@ impl<N: Net, C: Clock> Links<N, C> {
             net,
             clock,
             me,
+            guard: Guard::default(),
+            headers: Headers::new(),
             message_bytes_max,
             connect_timeout,
             last: 0,
@@ -71,6 +77,16 @@ impl<N: Net, C: Clock> Links<N, C> {
             counters: Arc::default(),
             stop: Arc::new(watch::Sender::new(false)),
         }
+    }
+
+    /// From now on, connections that are opened show tokens for naming.
+    pub(super) fn guard_with(&mut self, guard: Guard) {
+        self.guard = guard;
+    }
+
+    /// From now on, this goes along with what is sent over gRPC.
+    pub(super) fn send_with(&mut self, headers: Headers) {
+        self.headers = headers;
     }
 
     pub(super) fn stop(&self) -> &Arc<watch::Sender<bool>> {
@@ -208,6 +224,8 @@ impl<N: Net, C: Clock> Links<N, C> {
                 me: self.me.clone(),
                 peer: dialed,
             },
+            guard: self.guard.clone(),
+            headers: self.headers.clone(),
             message_bytes_max: self.message_bytes_max,
             clock: self.clock.clone(),
             events: self.send.clone(),

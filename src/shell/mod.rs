@@ -10,11 +10,12 @@
 //! - [`asks`]: questions of clients without a connection
 //! - [`node`]: around the server machine · [`sdk`]: around the client machine
 //! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`: the
-//!   same over gRPC
+//!   same over gRPC · `guard`: access tokens
 
 pub mod asks;
 mod connection;
 mod grpc;
+pub(crate) mod guard;
 mod links;
 pub mod node;
 pub mod sdk;

@@ -7,16 +7,19 @@ use std::sync::Arc;
 
 use distro_core::config::Config;
 use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
+use distro_core::message::{Request, Response, ResponseBody};
 use distro_core::node::Node;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::asks::{Asker, Asks};
 use super::connection::{LinkEvent, Outgoing};
+use super::guard::Guard;
 use super::links::{EventOf, Links};
 use super::{
     COMMANDS_MAX, Directory, INBOUND_BATCH, LinkCounters, NoTap, Progress, ShellError, Tap,
 };
 use crate::carrier::Carrier;
+use crate::http::auth::Auth;
 use crate::net::{Clock, Net};
 
 /// Ends a node's listener for clients.
@@ -70,6 +73,8 @@ pub struct NodeShell<N: Net, C, T = NoTap> {
     asks: Asks,
     inspector: Inspector,
     out: Vec<Output>,
+    /// What the request is answered that the machine is being asked about, when it does answer.
+    denied: Option<Response>,
     /// What the shell itself has to tell the machine.
     local: VecDeque<Input>,
 }
@@ -129,6 +134,7 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
             asks: Asks::new(),
             inspector: Inspector(look_sender),
             out: Vec::new(),
+            denied: None,
             local: VecDeque::new(),
         })
     }
@@ -149,8 +155,16 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             asks: self.asks,
             inspector: self.inspector,
             out: self.out,
+            denied: self.denied,
             local: self.local,
         }
+    }
+
+    /// The same node, which asks for access tokens wherever `auth` does.
+    #[must_use]
+    pub fn with_auth(mut self, auth: Arc<Auth>) -> NodeShell<N, C, T> {
+        self.links.guard_with(Guard::new(auth));
+        self
     }
 
     /// The machine, to look at from the task that runs the shell, between its steps.
@@ -263,6 +277,14 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             LinkEvent::Request(conn, id, request) if self.links.is_open(conn) => {
                 Input::Request { conn, id, request }
             }
+            LinkEvent::Denied(conn, id, denial) if self.links.is_open(conn) => {
+                // Nacos looks at tokens only where it would answer a health check.
+                self.denied = Some(denial);
+                let request = Request::HealthCheck;
+                self.feed(Input::Request { conn, id, request });
+                self.denied = None;
+                return;
+            }
             LinkEvent::Response(conn, id, response) if self.links.is_open(conn) => {
                 Input::Response { conn, id, response }
             }
@@ -271,6 +293,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             }
             LinkEvent::Closed(conn) if self.links.close(conn) => Input::ConnClosed { conn },
             LinkEvent::Request(..)
+            | LinkEvent::Denied(..)
             | LinkEvent::Response(..)
             | LinkEvent::SendFailed(..)
             | LinkEvent::Closed(_) => return,
@@ -290,11 +313,22 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             if let Some(input) = shown {
                 self.tap.input(&input);
             }
-            for output in out.drain(..) {
+            for mut output in out.drain(..) {
+                self.deny(&mut output);
                 self.carry_out(output);
             }
         }
         self.out = out;
+    }
+
+    /// Puts the refusal in the place of a health check's answer.
+    fn deny(&mut self, output: &mut Output) {
+        if let Output::Response { response, .. } = output
+            && response.body == ResponseBody::HealthCheck
+            && let Some(denial) = self.denied.take()
+        {
+            *response = denial;
+        }
     }
 
     fn carry_out(&mut self, output: Output) {

@@ -18,6 +18,7 @@ use super::{
     COMMANDS_MAX, Directory, INBOUND_BATCH, LinkCounters, NoTap, Progress, ShellError, Tap,
 };
 use crate::carrier::Carrier;
+use crate::carrier::grpc::payload::Headers;
 use crate::net::{Clock, Net};
 
 /// One call of the application on its way to the client machine.
@@ -147,6 +148,14 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
         self
     }
 
+    /// The same client, which says this with everything that it sends over gRPC, such as the
+    /// `accessToken` of a login.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Headers) -> SdkShell<N, C, T> {
+        self.links.send_with(headers);
+        self
+    }
+
     /// The machine, to look at from the task that runs the shell, between its steps.
     pub fn sdk(&self) -> Rc<RefCell<Sdk>> {
         self.sdk.clone()
@@ -237,7 +246,10 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
             | LinkEvent::SendFailed(..)
             | LinkEvent::Closed(_) => return,
             // A client listens nowhere.
-            LinkEvent::Arrived(..) | LinkEvent::Accepted(..) | LinkEvent::Stranger => return,
+            LinkEvent::Arrived(..)
+            | LinkEvent::Accepted(..)
+            | LinkEvent::Denied(..)
+            | LinkEvent::Stranger => return,
         };
         self.feed(input);
     }

@@ -32,6 +32,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::message::{Encoding, Messages};
+use super::payload::Headers;
 use super::server::{PushError, broken, poll_body};
 use super::status::{Code, Status};
 use super::unsent::{Counted, Unsent};
@@ -60,6 +61,7 @@ pub struct Client<S> {
     unary: Uri,
     stream: Uri,
     wire_bytes_max: usize,
+    headers: Headers,
     /// Calls that the server does not allow yet: it limits how many are under way.
     waiting: VecDeque<(u64, Bytes)>,
     calls: FuturesUnordered<Call>,
@@ -110,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             unary: uri(UNARY_PATH),
             stream: uri(STREAM_PATH),
             wire_bytes_max: wire_bytes_max(message_bytes_max),
+            headers: Headers::new(),
             waiting: VecDeque::new(),
             calls: FuturesUnordered::new(),
             bi: None,
@@ -119,9 +122,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         })
     }
 
+    /// What is sent with every payload from now on, such as the `accessToken` of a login.
+    pub fn set_headers(&mut self, headers: Headers) {
+        self.headers = headers;
+    }
+
     /// Starts a unary call. `call` is the caller's number for it, which comes back with the answer.
     pub fn call(&mut self, call: u64, payload: &Payload) {
-        self.waiting.push_back((call, payload::frame(payload)));
+        let message = payload::frame(payload, &self.headers);
+        self.waiting.push_back((call, message));
     }
 
     /// Sends a message on the stream, which the first one opens. On a connection that is over it
@@ -142,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             });
         }
         let bi = self.bi.as_mut().ok_or(PushError::Closed)?;
-        let message = self.unsent.of(payload::frame(payload));
+        let message = self.unsent.of(payload::frame(payload, &self.headers));
         bi.send
             .send_data(message, false)
             .map_err(|_| PushError::Closed)
@@ -318,7 +327,7 @@ impl Call {
                     let trailers = trailers.map_err(|error| broken(&error))?;
                     Status::read(&trailers.unwrap_or_default())?;
                     let message = self.messages.take_only()?;
-                    return Poll::Ready(payload::decode(message));
+                    return Poll::Ready(payload::decode(message).map(|(payload, _)| payload));
                 }
             };
             self.state = next;
@@ -357,7 +366,7 @@ impl BiStream {
         };
         loop {
             if let Some(message) = self.messages.take()? {
-                return Poll::Ready(payload::decode(message).map(Some));
+                return Poll::Ready(payload::decode(message).map(|(payload, _)| Some(payload)));
             }
             match ready!(poll_body(body, &mut self.messages, context)) {
                 Some(read) => read?,

@@ -11,6 +11,9 @@ use super::message::PREFIX_BYTES;
 use super::status::{Code, Status};
 use crate::codec::Payload;
 
+/// Nacos `Metadata.headers`: access token, application name and what else a client says.
+pub type Headers = BTreeMap<String, String>;
+
 /// `message Payload`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct WirePayload {
@@ -30,7 +33,7 @@ pub struct WireMetadata {
     pub r#type: String,
     /// What Nacos keeps in `Request.headers`: access token, application name.
     #[prost(btree_map = "string, string", tag = "7")]
-    pub headers: BTreeMap<String, String>,
+    pub headers: Headers,
     /// The sender's own idea of its address.
     #[prost(string, tag = "8")]
     pub client_ip: String,
@@ -47,32 +50,35 @@ pub struct WireAny {
     pub value: Bytes,
 }
 
-/// The payload in a protobuf message.
+/// The payload in a protobuf message, and its headers.
 ///
 /// # Errors
 /// [`Code::Internal`]: it is no such message.
-pub fn decode(message: Bytes) -> Result<Payload, Status> {
+pub fn decode(message: Bytes) -> Result<(Payload, Headers), Status> {
     let wire = WirePayload::decode(message)
         .map_err(|error| Status::new(Code::Internal, format!("no Nacos Payload: {error}")))?;
     let WireMetadata {
-        r#type, client_ip, ..
+        r#type,
+        headers,
+        client_ip,
     } = wire.metadata.unwrap_or_default();
-    Ok(Payload {
+    let payload = Payload {
         type_name: Str::from(r#type),
         client_ip: Str::from(client_ip),
         body: wire.body.unwrap_or_default().value,
-    })
+    };
+    Ok((payload, headers))
 }
 
-/// A payload as one gRPC message, its prefix included.
+/// A payload as one gRPC message, its prefix included; a server sends no headers.
 ///
 /// # Panics
 /// When the body has more than 4 GiB less the envelope; senders check the size limit before.
-pub fn frame(payload: &Payload) -> Bytes {
+pub fn frame(payload: &Payload, headers: &Headers) -> Bytes {
     let wire = WirePayload {
         metadata: Some(WireMetadata {
             r#type: payload.type_name.as_ref().to_owned(),
-            headers: BTreeMap::new(),
+            headers: headers.clone(),
             client_ip: payload.client_ip.as_ref().to_owned(),
         }),
         body: Some(WireAny {

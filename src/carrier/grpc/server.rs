@@ -15,6 +15,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::message::{Encoding, Messages};
+use super::payload::Headers;
 use super::status::{Code, Status, ok_trailers};
 use super::unsent::{Counted, Unsent};
 use super::{
@@ -29,8 +30,8 @@ pub type CallId = u64;
 /// What a client did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// It called; [`Server::answer`] answers.
-    Call(CallId, Payload),
+    /// It called, with these headers; [`Server::answer`] answers.
+    Call(CallId, Payload, Headers),
     /// It opened a stream.
     StreamOpened(CallId),
     /// A message arrived on a stream.
@@ -254,7 +255,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     /// The message of a call arrived, or never will.
     fn arrived(&mut self, call: CallId, arrived: Result<Bytes, Status>) -> Option<Event> {
         match arrived.and_then(payload::decode) {
-            Ok(payload) => Some(Event::Call(call, payload)),
+            Ok((payload, headers)) => Some(Event::Call(call, payload, headers)),
             Err(status) => {
                 self.refuse(call, &status);
                 None
@@ -299,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         let Ok(mut body) = respond.send_response(answer_head(), false) else {
             return;
         };
-        let message = self.answers.of(payload::frame(payload));
+        let message = self.answers.of(payload::frame(payload, &Headers::new()));
         if body.send_data(message, false).is_ok() {
             body.send_trailers(ok_trailers()).unwrap_or_default();
         }
@@ -323,7 +324,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         if self.pushes.bytes() > UNSENT_BYTES_MAX {
             return Err(PushError::Busy);
         }
-        let message = self.pushes.of(payload::frame(payload));
+        let message = self.pushes.of(payload::frame(payload, &Headers::new()));
         stream
             .send
             .send_data(message, false)
@@ -451,7 +452,7 @@ impl BiStream {
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Payload>, Status>> {
         loop {
             if let Some(message) = self.messages.take()? {
-                return Poll::Ready(payload::decode(message).map(Some));
+                return Poll::Ready(payload::decode(message).map(|(payload, _)| Some(payload)));
             }
             match ready!(poll_body(&mut self.body, &mut self.messages, context)) {
                 Some(read) => read?,

@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 
 use super::client::{self, Client};
 use super::message::{Encoding, Messages, PREFIX_BYTES};
-use super::payload::{WirePayload, decode, frame};
+use super::payload::{Headers, WirePayload, decode};
 use super::server::{self, PushError, Server};
 use super::status::{Code, Status};
 use super::*;
@@ -27,6 +27,10 @@ fn payload(type_name: &str, body: &[u8]) -> Payload {
     }
 }
 
+fn frame(payload: &Payload) -> Bytes {
+    super::payload::frame(payload, &Headers::new())
+}
+
 #[test]
 fn a_payload_looks_as_nacos_proto_file_says() {
     let bytes = frame(&payload("Ab", b"{}"));
@@ -40,12 +44,12 @@ fn a_payload_looks_as_nacos_proto_file_says() {
     assert_eq!(bytes, expected.concat());
     assert_eq!(
         decode(bytes.slice(PREFIX_BYTES..)).unwrap(),
-        payload("Ab", b"{}")
+        (payload("Ab", b"{}"), Headers::new())
     );
 }
 
 #[test]
-fn headers_and_the_type_url_are_tolerated_and_an_empty_payload_has_no_type() {
+fn headers_are_read_the_type_url_is_tolerated_and_an_empty_payload_has_no_type() {
     let wire = WirePayload {
         metadata: Some(super::payload::WireMetadata {
             r#type: "HealthCheckRequest".to_owned(),
@@ -57,9 +61,10 @@ fn headers_and_the_type_url_are_tolerated_and_an_empty_payload_has_no_type() {
             value: Bytes::from_static(b"{}"),
         }),
     };
-    let decoded = decode(Bytes::from(wire.encode_to_vec())).unwrap();
+    let (decoded, headers) = decode(Bytes::from(wire.encode_to_vec())).unwrap();
     assert_eq!(&*decoded.type_name, "HealthCheckRequest");
-    assert_eq!(&*decode(Bytes::new()).unwrap().type_name, "");
+    assert_eq!(headers["app"], "shop");
+    assert_eq!(&*decode(Bytes::new()).unwrap().0.type_name, "");
 }
 
 #[test]
@@ -70,7 +75,7 @@ fn messages_come_off_a_body_byte_by_byte() {
     for byte in bytes {
         messages.push(Bytes::copy_from_slice(&[byte]));
         if let Some(message) = messages.take().unwrap() {
-            taken.push(decode(message).unwrap().type_name);
+            taken.push(decode(message).unwrap().0.type_name);
         }
     }
     assert_eq!(taken, [Str::from("A"), Str::from("B")]);
@@ -151,7 +156,7 @@ proptest! {
         let mut bytes = BytesMut::from(&frame(&payload("InstanceRequest", b"{\"type\":1}"))[PREFIX_BYTES..]);
         let at = at % bytes.len();
         if cut { bytes.truncate(at) } else { bytes[at] = with }
-        if let Ok(payload) = decode(bytes.freeze()) {
+        if let Ok((payload, _)) = decode(bytes.freeze()) {
             prop_assert!(payload.body.len() <= 40);
         }
     }
@@ -191,14 +196,17 @@ async fn told(
 #[tokio::test]
 async fn calls_are_answered_in_any_order() {
     let (mut client, mut server) = pair().await;
+    client.set_headers([("accessToken".to_owned(), "t".to_owned())].into());
     for call in [7, 8] {
         client.call(call, &payload("HealthCheckRequest", b"{}"));
     }
     let mut calls = Vec::new();
     while calls.len() < 2 {
-        let server::Event::Call(call, asked) = served(&mut client, &mut server).await else {
+        let event = served(&mut client, &mut server).await;
+        let server::Event::Call(call, asked, headers) = event else {
             panic!("only calls are under way")
         };
+        assert_eq!(headers["accessToken"], "t");
         assert_eq!(asked, payload("HealthCheckRequest", b"{}"));
         calls.push(call);
     }
@@ -314,7 +322,7 @@ async fn answers_that_are_not_read_leave_no_room_and_reading_makes_it_again() {
     }
     let mut calls = Vec::new();
     while calls.len() < count {
-        let server::Event::Call(call, _) = served(&mut client, &mut server).await else {
+        let server::Event::Call(call, ..) = served(&mut client, &mut server).await else {
             panic!("only calls are under way")
         };
         calls.push(call);

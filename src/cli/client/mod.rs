@@ -28,8 +28,8 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::Instant;
 
 use super::{BAD_INPUT, FAILED, Failure, Format, REFUSED, runtime};
-use crate::carrier::tcp::PREAMBLE;
-use crate::client::own_ip;
+use crate::carrier::Carrier;
+use crate::client::{headers, own_ip};
 use crate::net::tokio::TokioClock;
 use crate::net::{Clock, Net};
 use crate::settings::key::MAIN_PORT;
@@ -63,6 +63,17 @@ pub struct Common {
     /// How long to wait for an answer before giving up
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     timeout: Duration,
+    /// How nodes are spoken to: our own frames, or Nacos's gRPC, which Nacos's servers know too
+    #[arg(long, value_name = "tcp|grpc", env = "DISTRO_CARRIER", default_value_t)]
+    carrier: Carrier,
+    /// The token of a login, for nodes that ask for one; needs --carrier grpc
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "DISTRO_ACCESS_TOKEN",
+        hide_env_values = true
+    )]
+    access_token: Option<String>,
     #[command(flatten)]
     tls: TlsArguments,
 }
@@ -187,7 +198,10 @@ impl Client {
         let net = TlsNet {
             connector: common.tls.connector()?,
         };
-        let reach = reach(&net, &servers, &directory).await?;
+        let carrier = common.carrier;
+        let headers = headers(carrier, common.access_token.clone())
+            .map_err(|text| Failure::new(BAD_INPUT, text))?;
+        let reach = reach((&net, carrier), &servers, &directory).await?;
         let clock = TokioClock::start();
         let config = SdkConfig {
             first: reach.server,
@@ -200,7 +214,10 @@ impl Client {
         };
         let (send, events) = mpsc::unbounded_channel();
         let shell = SdkShell::new(net, clock, config, directory, MESSAGE_BYTES_MAX);
-        let shell = shell.with_tap(Events(send));
+        let shell = shell
+            .with_tap(Events(send))
+            .over(carrier)
+            .with_headers(headers);
         Ok(Client {
             handle: shell.handle(),
             events,
@@ -265,7 +282,11 @@ fn hung_up(error: &io::Error) -> bool {
 }
 
 /// The first server that somebody listens at. A client would try for ever; people want to know.
-async fn reach(net: &TlsNet, servers: &[NodeId], directory: &Directory) -> Result<Reach, Failure> {
+async fn reach(
+    (net, carrier): (&TlsNet, Carrier),
+    servers: &[NodeId],
+    directory: &Directory,
+) -> Result<Reach, Failure> {
     let mut tried = Vec::new();
     for (server, node) in servers.iter().enumerate() {
         let Some(ports) = directory.ports(node) else {
@@ -281,7 +302,10 @@ async fn reach(net: &TlsNet, servers: &[NodeId], directory: &Directory) -> Resul
             Ok(Ok(mut stream)) => {
                 // Without it the node would count a stranger.
                 let writer = &mut stream.writer;
-                writer.write_all(&PREAMBLE).await.unwrap_or_default();
+                writer
+                    .write_all(carrier.greeting())
+                    .await
+                    .unwrap_or_default();
                 writer.flush().await.unwrap_or_default();
                 return Ok(Reach {
                     server,

@@ -37,26 +37,27 @@ impl MainPort {
     }
 }
 
+/// Who may call, over HTTP and on the ports of the carriers.
+pub(super) fn load_auth(settings: &Settings) -> Result<Arc<Auth>, Failure> {
+    let wanted = settings.auth();
+    if wanted.on && wanted.secret.is_none() {
+        warn!("auth.secret is not set: tokens hold on this node only, and until it ends");
+    }
+    let auth = Auth::new(wanted).map_err(|text| Failure::new(BAD_INPUT, text))?;
+    Ok(Arc::new(auth))
+}
+
 /// Serves Nacos's HTTP, if it is not off.
 pub(super) async fn start_http(
     settings: &Settings,
     tls: Option<&Tls>,
     shell: &NodeShell<TlsNet, TokioClock>,
     me: &Me,
+    auth: Arc<Auth>,
 ) -> Result<MainPort, Failure> {
-    let wanted = settings.auth();
-    let bad = |text| Failure::new(BAD_INPUT, text);
-    let (on, drawn) = (wanted.on, wanted.secret.is_none());
-    let auth = Auth::new(wanted).map_err(bad)?;
     let Some(address) = settings.http() else {
         return Ok(MainPort(None));
     };
-    if on && drawn {
-        warn!("auth.secret is not set: tokens hold on this node only, and until it ends");
-    }
-    if on {
-        warn!("auth covers HTTP; whoever reaches the client port needs no token, see [tls]");
-    }
     let listener = listen(address, "HTTP", "set http.serve=off").await?;
     let listener = TlsListener::new(listener, acceptor(settings, tls, Port::Http));
     let secure = settings.tls_demand(Port::Http).is_some();
@@ -64,7 +65,7 @@ pub(super) async fn start_http(
         connector: tls.filter(|_| secure).map(Tls::connector),
     };
     let context = settings.context_path();
-    info!(%address, context = %context, auth = on, "main port");
+    info!(%address, context = %context, auth = auth.is_on(), "main port");
     let version = Config::new(me.node.clone(), Vec::new(), Profile::DISTRO).version;
     let place = (context, address.port());
     let http = Http::new(shell, (me.node.clone(), version), auth, place);

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
-use super::http::start_http;
+use super::http::{load_auth, start_http};
 use super::log::Log;
 use super::members::{Lookup, Me};
 use crate::cli::{BAD_INPUT, DONE, FAILED, Failure, Signals};
@@ -63,9 +63,11 @@ pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Fail
     let clock = TokioClock::start();
     let rules = RuleFile::open(settings).map_err(|text| Failure::new(BAD_INPUT, text))?;
     let shell = bind(settings, &me, &members, clock, tls.as_ref(), rules.as_ref()).await?;
+    let auth = load_auth(settings)?;
+    let shell = shell.with_auth(auth.clone());
     let ops = Ops::new(settings, &shell, level);
     let ops_port = start_ops(settings, tls.as_ref(), &ops).await?;
-    let http = start_http(settings, tls.as_ref(), &shell, &me).await?;
+    let http = start_http(settings, tls.as_ref(), &shell, &me, auth).await?;
     let serving = Serving {
         node: shell.node(),
         counters: shell.counters(),
