@@ -202,7 +202,7 @@ async fn prepare(shared: &Shared, place: u32, watches: bool) -> Result<Prepared,
     let (host, port) = (&target.host, target.port);
     let failed = |error: io::Error| format!("{host}:{port}: {error}");
     let net = TlsNet::default();
-    let connected = tokio::time::timeout(plan.timeout, Wire::connect(&net, target));
+    let connected = tokio::time::timeout(plan.timeout, Wire::connect(&net, plan.carrier, target));
     let wire = connected
         .await
         .map_err(|_| format!("{host}:{port} does not answer"))?;

@@ -6,7 +6,7 @@
 //! coordinated omission).
 //!
 //! The generator shares the machine with what it measures, so it keeps no machine per connection:
-//! it writes and reads frames itself, many per system call, and looks only at the codes of answers.
+//! it writes and reads messages itself, over tcp many per system call, and looks only at the codes of answers.
 //!
 //! # Layout
 //! - `wire`: one connection · `load`: what is asked on it · `measure`: latencies and errors
@@ -28,6 +28,7 @@ use tokio::time::Instant;
 pub use measure::{Process, Tally};
 pub use report::Report;
 
+use crate::carrier::Carrier;
 use load::Shared;
 
 /// What is done to the registry.
@@ -59,6 +60,8 @@ pub struct Target {
 pub struct Plan {
     /// The nodes; connections take them in turn.
     pub targets: Vec<Target>,
+    /// How nodes are spoken to.
+    pub carrier: Carrier,
     /// What is done.
     pub workload: Workload,
     /// How many connections.

@@ -86,8 +86,9 @@ impl Report {
             None => format!("closed loop, {} under way on each", plan.depth),
         };
         let mut text = format!(
-            "{} connections, {pace}\n{} done in {:.1} s: {:.0} per second\n",
+            "{} connections over {}, {pace}\n{} done in {:.1} s: {:.0} per second\n",
             plan.connections,
+            plan.carrier,
             tally.done(),
             tally.span.as_secs_f64(),
             self.per_second()
@@ -136,7 +137,7 @@ impl Report {
             })
             .collect();
         json!({
-            "connections": self.plan.connections, "instances": self.plan.instances,
+            "carrier": self.plan.carrier.name(), "connections": self.plan.connections, "instances": self.plan.instances,
             "rate": self.plan.rate, "done": self.tally.done(), "perSecond": self.per_second(),
             "seconds": self.tally.span.as_secs_f64(), "latencyMicros": latency,
             "failed": self.tally.failed(), "errors": self.tally.errors(), "processes": processes,

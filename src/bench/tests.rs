@@ -11,6 +11,7 @@ fn plan(node: &Standalone, workload: Workload) -> Plan {
             host: "127.0.0.1".to_owned(),
             port: node.ports.sdk,
         }],
+        carrier: Carrier::Tcp,
         workload,
         connections: 2,
         instances: 6,
@@ -29,15 +30,20 @@ async fn report(plan: &Plan) -> Report {
 #[tokio::test]
 async fn every_workload_is_done_and_nothing_fails() {
     let node = Standalone::start(None);
-    for workload in [
+    let workloads = [
         Workload::Register,
         Workload::Churn,
         Workload::Query,
         Workload::Idle,
-    ] {
-        let report = report(&plan(&node, workload)).await;
-        assert!(report.tally().done() > 0, "{workload:?}");
+    ];
+    let over = |workload| Carrier::ALL.map(|(carrier, name)| (workload, carrier, name));
+    for (workload, carrier, name) in workloads.into_iter().flat_map(over) {
+        let mut plan = plan(&node, workload);
+        plan.carrier = carrier;
+        let report = report(&plan).await;
+        assert!(report.tally().done() > 0, "{workload:?} over {name}");
         assert_eq!(report.tally().errors().len(), 0, "{workload:?}: {report:?}");
+        assert_eq!(report.json()["carrier"], name);
     }
 }
 
@@ -45,6 +51,7 @@ async fn every_workload_is_done_and_nothing_fails() {
 async fn a_change_counts_when_the_watcher_was_told() {
     let node = Standalone::start(None);
     let mut plan = plan(&node, Workload::Propagate);
+    plan.carrier = Carrier::Grpc;
     plan.rate = Some(20.0);
     let report = report(&plan).await;
     // Every intended operation, whether or not its list was merged with the next.

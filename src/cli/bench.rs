@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{BAD_INPUT, DONE, FAILED, Failure, Format, REFUSED, complain, print, runtime};
 use crate::bench::{Plan, Target, Workload};
+use crate::carrier::Carrier;
 use crate::cli::client::{member, time};
 use crate::settings::key::MAIN_PORT;
 use crate::settings::member::Member;
@@ -25,6 +26,27 @@ enum What {
     Propagate,
     /// Hold connections and do nothing but what keeps them alive
     Idle,
+}
+
+/// How nodes are spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum How {
+    /// Our own frames
+    Tcp,
+    /// Nacos's gRPC, as SDKs speak it
+    Grpc,
+    /// One after the other
+    Both,
+}
+
+impl How {
+    fn carriers(self) -> &'static [Carrier] {
+        match self {
+            How::Tcp => &[Carrier::Tcp],
+            How::Grpc => &[Carrier::Grpc],
+            How::Both => &[Carrier::Tcp, Carrier::Grpc],
+        }
+    }
 }
 
 /// What `distro bench` takes.
@@ -48,6 +70,9 @@ pub struct BenchArguments {
         value_delimiter = ','
     )]
     server: Vec<Member>,
+    /// How nodes are spoken to; with both, --format json prints one document per line
+    #[arg(long, value_enum, env = "DISTRO_CARRIER", default_value = "tcp")]
+    carrier: How,
     /// Connections of all nodes together; for propagate, pairs of them
     #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u32).range(1..))]
     connections: u32,
@@ -115,6 +140,7 @@ fn plan(arguments: &BenchArguments) -> Result<Plan, Failure> {
     let unless_given = (workload == Workload::Propagate).then_some(100.0);
     Ok(Plan {
         targets,
+        carrier: Carrier::default(),
         workload,
         connections: arguments.connections,
         instances: arguments.instances,
@@ -131,21 +157,25 @@ fn plan(arguments: &BenchArguments) -> Result<Plan, Failure> {
 /// # Errors
 /// The input is wrong, or the load could not begin.
 pub fn main(arguments: &BenchArguments) -> Result<u8, Failure> {
-    let plan = plan(arguments)?;
+    let mut plan = plan(arguments)?;
     let is_watched = std::io::stderr().is_terminal();
     let progress = |done, failed| {
         if is_watched {
             complain(&format!("{done} done, {failed} failed"));
         }
     };
-    let report = runtime()?.block_on(crate::bench::run(&plan, progress));
-    let report = report.map_err(|text| Failure::new(FAILED, text))?;
-    print(&match arguments.format {
-        Format::Table => report.text(),
-        Format::Json => report.json().to_string(),
-    })?;
-    Ok(match report.tally().failed() {
-        0 => DONE,
-        _ => REFUSED,
-    })
+    let mut code = DONE;
+    for carrier in arguments.carrier.carriers() {
+        plan.carrier = *carrier;
+        let report = runtime()?.block_on(crate::bench::run(&plan, progress));
+        let report = report.map_err(|text| Failure::new(FAILED, text))?;
+        print(&match arguments.format {
+            Format::Table => report.text(),
+            Format::Json => report.json().to_string(),
+        })?;
+        if report.tally().failed() > 0 {
+            code = REFUSED;
+        }
+    }
+    Ok(code)
 }
