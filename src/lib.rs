@@ -7,6 +7,7 @@
 //! - [`tls`]: TLS on it
 //! - [`shell`]: the tasks around a core `Node` and a core `Sdk`
 //! - [`http`]: the HTTP of the main port, Nacos's · [`ops`]: the HTTP of operators
+//! - [`record`]: a node's life written down
 //! - [`settings`]: what an operator may set · [`text`]: how people write values
 //! - [`client`]: the library for programs that use a registry
 //! - [`bench`]: load for a running cluster
@@ -20,6 +21,7 @@ pub mod codec;
 pub mod http;
 pub mod net;
 pub mod ops;
+pub mod record;
 pub mod settings;
 pub mod shell;
 pub mod text;

@@ -28,7 +28,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use distro_core::ids::NodeId;
-use distro_core::time::Period;
+use distro_core::time::{Now, Period};
 
 /// Nacos's offset of the SDK port from the main port.
 pub const SDK_PORT_OFFSET: u16 = 1000;
@@ -76,6 +76,11 @@ pub trait Tap<I, O>: 'static {
     fn input(&mut self, input: &I);
     /// The machine wants this done.
     fn output(&mut self, output: &O);
+    /// The machine took this input at this reading of the clocks and wants all of this done, in
+    /// this order: the whole step, before [`Tap::input`] and [`Tap::output`] tell of its parts.
+    fn step(&mut self, _now: Now, _input: &I, _outputs: &[O]) {}
+    /// This output of the step was not carried out: its connection is gone or takes no more.
+    fn refused(&mut self, _output: &O) {}
 }
 
 /// Sees nothing.
@@ -86,6 +91,66 @@ impl<I, O> Tap<I, O> for NoTap {
     const ACTIVE: bool = false;
     fn input(&mut self, _input: &I) {}
     fn output(&mut self, _output: &O) {}
+}
+
+/// Both see everything they want, the first one first.
+impl<I, O, A: Tap<I, O>, B: Tap<I, O>> Tap<I, O> for (A, B) {
+    const ACTIVE: bool = A::ACTIVE || B::ACTIVE;
+    fn wants(&self, input: &I) -> bool {
+        self.0.wants(input) || self.1.wants(input)
+    }
+    fn input(&mut self, input: &I) {
+        if self.0.wants(input) {
+            self.0.input(input);
+        }
+        if self.1.wants(input) {
+            self.1.input(input);
+        }
+    }
+    fn output(&mut self, output: &O) {
+        self.0.output(output);
+        self.1.output(output);
+    }
+    fn step(&mut self, now: Now, input: &I, outputs: &[O]) {
+        if self.0.wants(input) {
+            self.0.step(now, input, outputs);
+        }
+        if self.1.wants(input) {
+            self.1.step(now, input, outputs);
+        }
+    }
+    fn refused(&mut self, output: &O) {
+        self.0.refused(output);
+        self.1.refused(output);
+    }
+}
+
+/// A tap that may be missing.
+impl<I, O, T: Tap<I, O>> Tap<I, O> for Option<T> {
+    const ACTIVE: bool = T::ACTIVE;
+    fn wants(&self, input: &I) -> bool {
+        self.as_ref().is_some_and(|tap| tap.wants(input))
+    }
+    fn input(&mut self, input: &I) {
+        if let Some(tap) = self {
+            tap.input(input);
+        }
+    }
+    fn output(&mut self, output: &O) {
+        if let Some(tap) = self {
+            tap.output(output);
+        }
+    }
+    fn step(&mut self, now: Now, input: &I, outputs: &[O]) {
+        if let Some(tap) = self {
+            tap.step(now, input, outputs);
+        }
+    }
+    fn refused(&mut self, output: &O) {
+        if let Some(tap) = self {
+            tap.refused(output);
+        }
+    }
 }
 
 /// Where a node listens.

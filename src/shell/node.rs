@@ -9,6 +9,7 @@ use distro_core::config::Config;
 use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
 use distro_core::message::{Request, Response, ResponseBody};
 use distro_core::node::Node;
+use distro_core::time::Now;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::asks::{Asker, Asks};
@@ -64,6 +65,7 @@ impl Inspector {
 pub struct NodeShell<N: Net, C, T = NoTap> {
     node: Rc<RefCell<Node>>,
     clock: C,
+    born: Now,
     links: Links<N, C>,
     directory: Directory,
     tap: T,
@@ -115,7 +117,8 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
     ) -> Result<NodeShell<N, C>, ShellError> {
         let (me, message_bytes_max) = (config.node.clone(), config.message_bytes_max);
         let connect_timeout = config.timing.connect_timeout;
-        let node = Node::new(config, clock.now()).map_err(ShellError::Config)?;
+        let born = clock.now();
+        let node = Node::new(config, born).map_err(ShellError::Config)?;
         let ends = (net, clock.clone());
         let mut links = Links::new(ends, Some(me), message_bytes_max, connect_timeout);
         links.listen(Source::Sdk, sdk);
@@ -125,6 +128,7 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
         Ok(NodeShell {
             node: Rc::new(RefCell::new(node)),
             clock,
+            born,
             links,
             directory,
             tap: NoTap,
@@ -146,6 +150,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
         NodeShell {
             node: self.node,
             clock: self.clock,
+            born: self.born,
             links: self.links,
             directory: self.directory,
             tap,
@@ -165,6 +170,11 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
     pub fn with_auth(mut self, auth: Arc<Auth>) -> NodeShell<N, C, T> {
         self.links.guard_with(Guard::new(auth));
         self
+    }
+
+    /// The clocks when the machine was made.
+    pub fn born(&self) -> Now {
+        self.born
     }
 
     /// The machine, to look at from the task that runs the shell, between its steps.
@@ -307,10 +317,10 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
         let mut out = std::mem::take(&mut self.out);
         while let Some(input) = self.local.pop_front() {
             let shown = self.tap.wants(&input).then(|| input.clone());
-            self.node
-                .borrow_mut()
-                .handle(self.clock.now(), input, &mut out);
+            let now = self.clock.now();
+            self.node.borrow_mut().handle(now, input, &mut out);
             if let Some(input) = shown {
+                self.tap.step(now, &input, &out);
                 self.tap.input(&input);
             }
             for mut output in out.drain(..) {
@@ -340,7 +350,11 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                         room.send(Outgoing::Request(id, request));
                     }
                 }
-                Err(cause) => self.local.push_back(Input::SendFailed { conn, id, cause }),
+                Err(cause) => {
+                    self.tap.refused(&output);
+                    let failed = Input::SendFailed { conn, id, cause };
+                    self.local.push_back(failed);
+                }
             },
             Output::Response { conn, id, .. } => {
                 let full = match self.links.room(conn) {
@@ -351,7 +365,10 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                         }
                         false
                     }
-                    Err(cause) => cause == SendError::Busy,
+                    Err(cause) => {
+                        self.tap.refused(&output);
+                        cause == SendError::Busy
+                    }
                 };
                 if full && self.links.cut(conn) {
                     self.local.push_back(Input::ConnClosed { conn });
@@ -366,7 +383,12 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 self.tap.output(&output);
                 self.links.close(conn);
             }
-            Output::Answer { id, answer } => self.asks.answer(id, answer),
+            Output::Answer { .. } => {
+                self.tap.output(&output);
+                if let Output::Answer { id, answer } = output {
+                    self.asks.answer(id, answer);
+                }
+            }
             Output::Event(_) => self.tap.output(&output),
         }
     }

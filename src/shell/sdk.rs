@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use distro_core::io::SendError;
 use distro_core::sdk::Sdk;
 use distro_core::sdk::io::{Answer, Call, CallError, SdkConfig, SdkInput, SdkOutput};
+use distro_core::time::Now;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{LinkEvent, Outgoing};
@@ -76,6 +77,7 @@ impl SdkHandle {
 pub struct SdkShell<N: Net, C, T = NoTap> {
     sdk: Rc<RefCell<Sdk>>,
     clock: C,
+    born: Now,
     links: Links<N, C>,
     carrier: Carrier,
     directory: Directory,
@@ -97,7 +99,8 @@ impl<N: Net, C: Clock> SdkShell<N, C> {
         message_bytes_max: u64,
     ) -> SdkShell<N, C> {
         let connect_timeout = config.timing.connect_timeout;
-        let sdk = Sdk::new(config, clock.now());
+        let born = clock.now();
+        let sdk = Sdk::new(config, born);
         let (calls_send, calls) = mpsc::channel(COMMANDS_MAX);
         SdkShell {
             sdk: Rc::new(RefCell::new(sdk)),
@@ -109,6 +112,7 @@ impl<N: Net, C: Clock> SdkShell<N, C> {
             ),
             clock,
             carrier: Carrier::default(),
+            born,
             directory,
             tap: NoTap,
             calls,
@@ -129,6 +133,7 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
         SdkShell {
             sdk: self.sdk,
             clock: self.clock,
+            born: self.born,
             links: self.links,
             carrier: self.carrier,
             directory: self.directory,
@@ -154,6 +159,11 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
     pub fn with_headers(mut self, headers: Headers) -> SdkShell<N, C, T> {
         self.links.send_with(headers);
         self
+    }
+
+    /// The clocks when the machine was made.
+    pub fn born(&self) -> Now {
+        self.born
     }
 
     /// The machine, to look at from the task that runs the shell, between its steps.
@@ -260,10 +270,10 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
         let mut out = std::mem::take(&mut self.out);
         while let Some(input) = self.local.pop_front() {
             let shown = self.tap.wants(&input).then(|| input.clone());
-            self.sdk
-                .borrow_mut()
-                .handle(self.clock.now(), input, &mut out);
+            let now = self.clock.now();
+            self.sdk.borrow_mut().handle(now, input, &mut out);
             if let Some(input) = shown {
+                self.tap.step(now, &input, &out);
                 self.tap.input(&input);
             }
             for output in out.drain(..) {
@@ -282,9 +292,11 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
                         room.send(Outgoing::Request(id, request));
                     }
                 }
-                Err(cause) => self
-                    .local
-                    .push_back(SdkInput::SendFailed { conn, id, cause }),
+                Err(cause) => {
+                    self.tap.refused(&output);
+                    let failed = SdkInput::SendFailed { conn, id, cause };
+                    self.local.push_back(failed);
+                }
             },
             SdkOutput::Response { conn, id, .. } => {
                 let full = match self.links.room(conn) {
@@ -295,7 +307,10 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
                         }
                         false
                     }
-                    Err(cause) => cause == SendError::Busy,
+                    Err(cause) => {
+                        self.tap.refused(&output);
+                        cause == SendError::Busy
+                    }
                 };
                 if full && self.links.cut(conn) {
                     self.local.push_back(SdkInput::ConnClosed { conn });

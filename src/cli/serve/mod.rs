@@ -5,8 +5,9 @@ mod log;
 mod members;
 mod run;
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
@@ -14,7 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::{BAD_INPUT, DONE, Failure, coloured, complain, print, runtime};
+use super::{BAD_INPUT, DONE, FAILED, Failure, coloured, complain, print, runtime};
 use crate::ops::LogLevel;
 use crate::settings::Settings;
 use crate::settings::read::{FILE_VARIABLE, Flag, Sources, load};
@@ -71,6 +72,9 @@ pub struct ServeArguments {
     /// Any key, such as timing.verify-interval=5s
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Write every input of the protocol core here, for replay; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Print every setting and where it came from, and do nothing else
     #[arg(long)]
     print_config: bool,
@@ -144,11 +148,31 @@ pub fn main(arguments: &ServeArguments) -> Result<u8, Failure> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    let record = arguments
+        .record
+        .as_deref()
+        .map(open_recording)
+        .transpose()?;
     let runtime = runtime()?;
-    let code = tokio::task::LocalSet::new().block_on(&runtime, run::run(&settings, level));
+    let node = run::run(&settings, level, record);
+    let code = tokio::task::LocalSet::new().block_on(&runtime, node);
     // Looking up a name may hang for long; nobody waits for it.
     runtime.shutdown_background();
     code
+}
+
+/// Where a recording goes.
+fn open_recording(path: &Path) -> Result<Box<dyn Write>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdout()));
+    }
+    match File::create(path) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(error) => {
+            let text = format!("--record {}: {error}", path.display());
+            Err(Failure::new(FAILED, text))
+        }
+    }
 }
 
 /// Sends events to standard error. What it gives changes the level later.

@@ -2,16 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use distro_core::config::Config;
 use distro_core::ids::NodeId;
 use distro_core::io::Command;
 use distro_core::node::Node;
-use distro_core::time::Period;
+use distro_core::time::{Now, Period};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -25,6 +26,7 @@ use crate::net::Clock;
 use crate::net::tokio::{TokioClock, TokioListener};
 use crate::ops::rules::RuleFile;
 use crate::ops::{self, LogLevel, Ops};
+use crate::record::write::Recorder;
 use crate::settings::member::Member;
 use crate::settings::tls::Port;
 use crate::settings::{Settings, boot};
@@ -41,7 +43,11 @@ const fn duration(period: Period) -> Duration {
 }
 
 /// Runs the node that the settings describe.
-pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Failure> {
+pub(super) async fn run(
+    settings: &Settings,
+    level: LogLevel,
+    record: Option<Box<dyn Write>>,
+) -> Result<u8, Failure> {
     let mut signals = Signals::catch()?;
     let lookup = Lookup::of(settings)?;
     // A name server may take long to answer.
@@ -50,21 +56,15 @@ pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Fail
         (_, code) = signals.next() => return Ok(code),
         members = lookup.look() => members?,
     };
-    let me = Me::find(settings, &members).await?;
-    if let Some(alias) = me.aliases(&members).await.first() {
-        let text = format!(
-            "member {alias} is this node itself, which is called {}: remove it from the list, or \
-             start the node with its name there as --address",
-            me.node
-        );
-        return Err(Failure::new(BAD_INPUT, text));
-    }
+    let me = find_me(settings, &members).await?;
     let tls = load_tls(settings)?;
     let clock = TokioClock::start();
     let rules = RuleFile::open(settings).map_err(|text| Failure::new(BAD_INPUT, text))?;
-    let shell = bind(settings, &me, &members, clock, tls.as_ref(), rules.as_ref()).await?;
+    let (shell, config) =
+        bind(settings, &me, &members, clock, tls.as_ref(), rules.as_ref()).await?;
     let auth = load_auth(settings)?;
     let shell = shell.with_auth(auth.clone());
+    let (recorder, record_failed) = start_recording(record, clock, shell.born(), &config)?;
     let ops = Ops::new(settings, &shell, level);
     let ops_port = start_ops(settings, tls.as_ref(), &ops).await?;
     let http = start_http(settings, tls.as_ref(), &shell, &me, auth).await?;
@@ -79,7 +79,7 @@ pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Fail
         directory: directory(settings, &me, &members),
         unreachable: BTreeSet::new(),
     };
-    let shell = shell.with_tap(log).run();
+    let shell = shell.with_tap((log, recorder)).run();
     tokio::pin!(shell);
     let tend = async {
         tokio::join!(
@@ -88,9 +88,11 @@ pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Fail
             tend_rules(rules, &serving.commands),
         )
     };
+    tokio::pin!(record_failed);
     let told = tokio::select! {
         biased;
         ended = &mut shell => return Err(broken(ended)),
+        failure = &mut record_failed => return Err(failure),
         told = signals.next() => told,
         _ = tend => return Err(Failure::new(FAILED, "the member list is not looked up any more")),
     };
@@ -111,6 +113,51 @@ pub(super) async fn run(settings: &Settings, level: LogLevel) -> Result<u8, Fail
     ops_port.abort();
     http.stop();
     Ok(code)
+}
+
+/// Which member this node is. Under a second name it would sync with itself.
+async fn find_me(settings: &Settings, members: &[Member]) -> Result<Me, Failure> {
+    let me = Me::find(settings, members).await?;
+    let Some(alias) = me.aliases(members).await.into_iter().next() else {
+        return Ok(me);
+    };
+    let text = format!(
+        "member {alias} is this node itself, which is called {}: remove it from the list, or \
+         start the node with its name there as --address",
+        me.node
+    );
+    Err(Failure::new(BAD_INPUT, text))
+}
+
+/// Begins the recording that was asked for. The future resolves when it cannot go on: a node that
+/// was to be recorded does not go on without.
+fn start_recording(
+    record: Option<Box<dyn Write>>,
+    clock: TokioClock,
+    born: Now,
+    config: &Config,
+) -> Result<(Option<Recorder>, impl Future<Output = Failure>), Failure> {
+    let cannot = |error: io::Error| {
+        Failure::new(FAILED, format!("the recording cannot be written: {error}"))
+    };
+    let (recorder, failed) = match record {
+        None => (None, None),
+        Some(out) => {
+            let (recorder, failed) = Recorder::start(out, &clock, born, config).map_err(cannot)?;
+            (Some(recorder), Some(failed))
+        }
+    };
+    let failed = async move {
+        match failed {
+            Some(failed) => match failed.await {
+                Ok(error) => cannot(error),
+                // The recorder ended with its shell, which tells why.
+                Err(_) => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    };
+    Ok((recorder, failed))
 }
 
 /// Serves the operator's HTTP, if it is not off, until the task is aborted.
@@ -165,7 +212,7 @@ async fn bind(
     clock: TokioClock,
     tls: Option<&Tls>,
     rules: Option<&RuleFile>,
-) -> Result<NodeShell<TlsNet, TokioClock>, Failure> {
+) -> Result<(NodeShell<TlsNet, TokioClock>, Config), Failure> {
     let ports = settings.ports();
     let at = |port| SocketAddr::new(settings.bind(), port);
     let sdk = listen(at(ports.sdk), "clients", "sdk-port").await?;
@@ -199,7 +246,8 @@ async fn bind(
         "start"
     );
     let directory = directory(settings, me, members);
-    NodeShell::on(net, clock, config, directory, (sdk, cluster))
+    NodeShell::on(net, clock, config.clone(), directory, (sdk, cluster))
+        .map(|shell| (shell, config))
         .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))
 }
 
