@@ -20,7 +20,7 @@ use distro_core::profile::Profile;
 use distro_core::time::Period;
 use distro_sim::run::{Outcome, RunOptions, run};
 use distro_sim::scenario::model::{
-    ClientSpec, Expect, HostId, LinkSpec, NodeSpec, Scenario, WorldKind,
+    ClientSpec, Expect, HostId, LinkSpec, NodeSpec, Scenario, Setting, WorldKind,
 };
 
 /// Simulated time of one run.
@@ -74,16 +74,13 @@ fn cluster(nodes: u32, clients_per_node: u32) -> Scenario {
         timing: Vec::new(),
         timeline: Vec::new(),
         expect: Expect::default(),
+        time_scale: 1,
+        setting: Setting::default(),
     }
 }
 
 fn life(scenario: &Scenario, seed: u64) -> (Duration, Outcome) {
-    let options = RunOptions {
-        world: WorldKind::Event,
-        seed,
-        profile: None,
-        trace: None,
-    };
+    let options = RunOptions::new(WorldKind::Event, seed);
     let start = std::time::Instant::now();
     let outcome = run(scenario, &options).expect("a quiet cluster runs");
     (start.elapsed(), outcome)

@@ -6,9 +6,10 @@
 //! - [`world`]: what a scenario runs in · [`run`]: one run in one world
 //! - [`observe`]: what every world tells · [`trace`]: written and hashed
 //! - [`judge`], [`check`]: who judges it, one file per property
-//! - [`report`]: what the command line prints
+//! - [`report`], [`compare`]: what the command line prints
 
 pub mod check;
+pub mod compare;
 pub mod judge;
 pub mod observe;
 pub mod report;

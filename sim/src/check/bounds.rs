@@ -10,7 +10,7 @@ use distro_core::time::Period;
 use crate::scenario::model::{Fault, Scenario, What};
 
 /// What a world adds to each step: turmoil moves in steps of a millisecond, and a message takes a
-/// few of them.
+/// few of them. Where time is real, what was measured comes on top.
 const GRAIN: Period = Period::from_millis(20);
 
 /// With base loss, a message is repeated until this many in a million million are lost still.
@@ -22,6 +22,8 @@ pub struct Bounds {
     timing: Timing,
     /// A round trip at most.
     pub rtt: Period,
+    /// What a step takes at most beyond the protocol's own times.
+    grain: Period,
     nodes: u64,
     drift_ppm: u64,
     tries: u64,
@@ -30,9 +32,11 @@ pub struct Bounds {
 impl Bounds {
     /// The bounds of a scenario that runs as it stands.
     pub fn of(scenario: &Scenario) -> Bounds {
+        let grain = GRAIN + scenario.setting.lag;
         Bounds {
             timing: longest(scenario),
-            rtt: scenario.link.latency_max.times(2) + GRAIN,
+            rtt: scenario.link.latency_max.times(2) + grain,
+            grain,
             nodes: scenario.nodes.len() as u64,
             drift_ppm: drift(scenario),
             tries: tries(scenario.link.loss_per_million),
@@ -93,7 +97,7 @@ impl Bounds {
 
     /// How far back an answer may look (S6).
     pub fn read_window(&self) -> Period {
-        self.slow(self.timing.push_delay + self.timing.delay_tick) + GRAIN
+        self.slow(self.timing.push_delay + self.timing.delay_tick) + self.grain
     }
 
     /// Everything is equal again after the last operation, when the links were good (L1).
@@ -105,7 +109,7 @@ impl Bounds {
     /// Everything works again after links and nodes came back: reconnect, member UP, verify (L1).
     pub fn settle(&self) -> Period {
         let t = &self.timing;
-        let redial = c::RECONNECT_STEP.times(c::REDIAL_STEPS_MAX);
+        let redial = t.reconnect_step.times(c::REDIAL_STEPS_MAX);
         let back = t.connect_timeout.times(2) + redial + t.report_unhealthy_interval;
         self.lossy(back + t.verify_interval + t.delay_tick.times(10)) + self.rtt.times(6)
     }
@@ -138,7 +142,7 @@ impl Bounds {
     pub fn returned(&self, noticed: bool, dead: u64, waited: bool) -> Period {
         let t = &self.timing;
         let tries = t.connect_timeout.times(1 + dead) + t.redo_interval + t.delay_tick.times(10);
-        let back_off = c::RECONNECT_STEP.times(c::RECONNECT_STEPS_MAX);
+        let back_off = t.reconnect_step.times(c::RECONNECT_STEPS_MAX);
         let silent = if noticed {
             Period::ZERO
         } else {

@@ -20,7 +20,6 @@ use crate::check::kind::Kind;
 use crate::check::lookup::Lookup;
 use crate::check::mirror::{Mirror, Services};
 use crate::observe::{Observation, Seen};
-use crate::scenario::address::node_id;
 use crate::scenario::model::{Action, HostId, NodeOp, Scenario, What};
 
 /// A host's process.
@@ -161,9 +160,10 @@ impl Facts {
         let mut node_ids = Lookup::default();
         let mut node = Vec::new();
         for (index, spec) in (0_u32..).zip(&scenario.nodes) {
-            node_ids.insert(node_id(index), index);
+            let id = scenario.setting.addresses.node_id(index);
+            node_ids.insert(id.clone(), index);
             node.push(NodeFacts {
-                id: Some(node_id(index)),
+                id: Some(id),
                 members: others(&spec.members, index),
                 heard: vec![Heard::default(); nodes],
                 ..NodeFacts::default()

@@ -44,6 +44,45 @@ pub fn client_instance(index: u32) -> Instance {
     Instance::new(&client_ip(index), INSTANCE_PORT)
 }
 
+/// Which addresses the hosts of a run have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Addresses {
+    /// Those that are made up: [`node_ip`], [`client_ip`].
+    #[default]
+    Simulated,
+    /// Real ones of the loopback device, in `127.N.0.0/16`: the lower half for nodes, the upper
+    /// for clients.
+    Loopback(u8),
+}
+
+impl Addresses {
+    /// The IP of the node with this index among the nodes.
+    pub fn node_ip(self, index: u32) -> Str {
+        match self {
+            Addresses::Simulated => node_ip(index),
+            Addresses::Loopback(net) => loopback(net, 0, index),
+        }
+    }
+
+    /// The main address of the node with this index among the nodes.
+    pub fn node_id(self, index: u32) -> NodeId {
+        NodeId(Str::from(format!("{}:{NODE_PORT}", self.node_ip(index))))
+    }
+
+    /// The IP from which the client with this index among the clients connects.
+    pub fn client_ip(self, index: u32) -> Str {
+        match self {
+            Addresses::Simulated => client_ip(index),
+            Addresses::Loopback(net) => loopback(net, 128, index),
+        }
+    }
+}
+
+fn loopback(net: u8, first: u32, index: u32) -> Str {
+    let block = first + (index / PER_BLOCK) % 127;
+    Str::from(format!("127.{net}.{block}.{}", index % PER_BLOCK + 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +97,17 @@ mod tests {
         for index in 0..100_000 {
             assert!(seen.insert(client_ip(index)), "client {index}");
         }
+    }
+
+    #[test]
+    fn loopback_addresses_of_different_hosts_differ() {
+        let real = Addresses::Loopback(13);
+        let nodes = (0..250).map(|index| real.node_ip(index));
+        let clients = (0..30_000).map(|index| real.client_ip(index));
+        let all: BTreeSet<Str> = nodes.chain(clients).collect();
+        assert_eq!(all.len(), 30_250);
+        assert_eq!(real.node_id(0).as_str(), "127.13.0.1:8848");
+        assert_eq!(&*real.client_ip(0), "127.13.128.1");
     }
 
     #[test]

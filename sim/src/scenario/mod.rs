@@ -11,6 +11,7 @@ mod hosts;
 pub mod model;
 mod problem;
 mod read;
+mod scale;
 pub mod schema;
 mod value;
 mod write;
@@ -23,6 +24,7 @@ use distro_core::profile::Profile;
 
 pub use check::{Impossible, Place, impossible};
 pub use problem::{Problem, Problems};
+pub use scale::scaled;
 pub use write::{describe, without_lines, write};
 
 use fields::Found;

@@ -9,6 +9,9 @@ use distro_core::message::naming::{Instance, ServiceKey};
 use distro_core::profile::Profile;
 use distro_core::time::Period;
 
+use super::address::Addresses;
+use super::scale;
+
 /// A host of the scenario: an index into [`Scenario::hosts`]. Nodes come first, in file order, then
 /// clients in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +53,33 @@ pub struct Scenario {
     pub timeline: Vec<Action>,
     /// What should come out.
     pub expect: Expect,
+    /// By how much the file asks to divide all times where a run takes real time, unless somebody
+    /// asks for something else.
+    pub time_scale: u32,
+    /// How this scenario is run, beyond what its file says.
+    pub setting: Setting,
+}
+
+/// What a run adds to its scenario; no file says any of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// By how much every time of the scenario and every protocol constant is divided.
+    pub time_scale: u32,
+    /// What the machine adds to each step beyond what a simulated world does: the delay of its
+    /// scheduler, as measured.
+    pub lag: Period,
+    /// The hosts' addresses.
+    pub addresses: Addresses,
+}
+
+impl Default for Setting {
+    fn default() -> Setting {
+        Setting {
+            time_scale: 1,
+            lag: Period::ZERO,
+            addresses: Addresses::Simulated,
+        }
+    }
 }
 
 /// The worlds of design section 6 that a scenario may name.
@@ -59,6 +89,34 @@ pub enum WorldKind {
     Event,
     /// The node's shell on turmoil's sockets.
     Turmoil,
+    /// Real processes on the real kernel, in real time.
+    Tcp,
+}
+
+impl WorldKind {
+    /// All worlds, with their names.
+    pub const ALL: [(WorldKind, &'static str); 3] = [
+        (WorldKind::Event, "event"),
+        (WorldKind::Turmoil, "turmoil"),
+        (WorldKind::Tcp, "tcp"),
+    ];
+
+    /// Its name, in files, traces and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            WorldKind::Event => "event",
+            WorldKind::Turmoil => "turmoil",
+            WorldKind::Tcp => "tcp",
+        }
+    }
+
+    /// True when a run takes no real time and is the same every time.
+    pub const fn is_simulated(self) -> bool {
+        match self {
+            WorldKind::Event | WorldKind::Turmoil => true,
+            WorldKind::Tcp => false,
+        }
+    }
 }
 
 /// One node.
@@ -386,6 +444,12 @@ impl Scenario {
         for (name, period) in &self.timing {
             if let Some(field) = timing.field_mut(name) {
                 *field = *period;
+            }
+        }
+        let scale = self.setting.time_scale;
+        for (name, _, _) in Timing::fields().into_iter().filter(|_| scale > 1) {
+            if let Some(field) = timing.field_mut(&name) {
+                *field = scale::divided(*field, scale);
             }
         }
         timing

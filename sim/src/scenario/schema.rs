@@ -118,9 +118,15 @@ pub const FILE: Section = Section {
         ),
         key(
             "worlds",
-            "list of \"event\", \"turmoil\"",
-            "both",
-            "Where it is meant to run.",
+            "list of \"event\", \"turmoil\", \"tcp\"",
+            "all",
+            "Where it is meant to run. World tcp takes real time and runs only when asked for.",
+        ),
+        key(
+            "time-scale",
+            COUNT,
+            "1",
+            "In world tcp all times and constants are divided by it, unless --time-scale says else.",
         ),
         key(
             "nodes",

@@ -40,14 +40,6 @@ pub struct Header {
     pub profile: Option<Profile>,
 }
 
-/// The name of a world, in traces and on the command line.
-pub const fn world_name(world: WorldKind) -> &'static str {
-    match world {
-        WorldKind::Event => "event",
-        WorldKind::Turmoil => "turmoil",
-    }
-}
-
 /// Writes a trace.
 ///
 /// Entries are numbered from 1 in the order seen; the header is line 1, so entry n is line n + 1.
@@ -85,7 +77,7 @@ impl<W: Write> TraceWriter<W> {
         line.number("version", i64::from(VERSION));
         line.text("scenario", &scenario.name);
         line.unsigned("seed", header.seed);
-        line.text("world", &world_name(header.world));
+        line.text("world", &header.world.name());
         match header.profile {
             Some(profile) => line.text("profile", &profile_text(profile)),
             None => line.null("profile"),

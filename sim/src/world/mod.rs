@@ -2,4 +2,6 @@
 //! [observations](crate::observe), so one set of checks judges all.
 
 pub mod event;
+mod link;
+pub mod tcp;
 pub mod turmoil;

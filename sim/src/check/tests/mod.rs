@@ -26,7 +26,8 @@ use crate::judge::{Judge, Tables, Verdict};
 use crate::observe::{Observation, Seen};
 use crate::scenario::address::node_id;
 use crate::scenario::model::{
-    Action, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeSpec, Path, Scenario, What, WorldKind,
+    Action, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeSpec, Path, Scenario, Setting, What,
+    WorldKind,
 };
 
 /// No machines to look at.
@@ -78,6 +79,8 @@ pub(super) fn scenario(nodes: u32, clients: u32) -> Scenario {
         timing: Vec::new(),
         timeline: Vec::new(),
         expect: Expect::default(),
+        time_scale: 1,
+        setting: Setting::default(),
     }
 }
 

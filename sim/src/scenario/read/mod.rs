@@ -24,7 +24,7 @@ use super::address;
 use super::check;
 use super::fields::{Fields, Found, Value, key_of};
 use super::hosts::Hosts;
-use super::model::{LinkSpec, Scenario, WorldKind};
+use super::model::{LinkSpec, Scenario, Setting, WorldKind};
 use super::problem::{help_for, line_of};
 use super::schema::{FILE, LIMITS, LINK};
 use super::value;
@@ -33,6 +33,9 @@ use super::value;
 const SEED_DEFAULT: u64 = 1;
 /// Latency of a file that names none.
 const LATENCY_DEFAULT: (Period, Period) = (Period::from_millis(1), Period::from_millis(5));
+
+/// Where time is real, a machine has to keep up with it.
+pub(crate) const TIME_SCALE_MAX: u32 = 100;
 
 /// What the readers of all tables share.
 #[derive(Debug)]
@@ -72,6 +75,7 @@ pub(super) fn file(found: &mut Found, name: &str, text: &str, root: &DeTable<'_>
         .and_then(|seed| u64::try_from(seed).ok())
         .unwrap_or(SEED_DEFAULT);
     let worlds = worlds(found, &fields);
+    let time_scale = fields.count(found, "time-scale", 1, TIME_SCALE_MAX);
     let profile = profile(found, &fields, Profile::DISTRO);
     let mut reading = Reading {
         text,
@@ -104,6 +108,8 @@ pub(super) fn file(found: &mut Found, name: &str, text: &str, root: &DeTable<'_>
         timing,
         timeline,
         expect,
+        time_scale: time_scale.unwrap_or(1),
+        setting: Setting::default(),
     };
     configurations(found, &fields, &scenario);
     if found.list.is_empty() {
@@ -157,10 +163,8 @@ fn duration(found: &mut Found, fields: &Fields<'_>) -> Period {
 }
 
 fn worlds(found: &mut Found, fields: &Fields<'_>) -> Vec<WorldKind> {
-    const WORLDS: [(&str, WorldKind); 2] =
-        [("event", WorldKind::Event), ("turmoil", WorldKind::Turmoil)];
     let Some(value) = fields.get("worlds") else {
-        return vec![WorldKind::Event, WorldKind::Turmoil];
+        return WorldKind::ALL.map(|(world, _)| world).to_vec();
     };
     let mut worlds = Vec::new();
     let before = found.list.len();
@@ -168,19 +172,19 @@ fn worlds(found: &mut Found, fields: &Fields<'_>) -> Vec<WorldKind> {
         let Some(text) = found.text("worlds", element) else {
             continue;
         };
-        match WORLDS.iter().find(|(name, _)| *name == text) {
-            Some((_, world)) if worlds.contains(world) => {
+        match WorldKind::ALL.iter().find(|(_, name)| *name == text) {
+            Some((world, _)) if worlds.contains(world) => {
                 found.add(
                     element.span(),
                     format!("world `{text}` is named twice"),
                     "name it once",
                 );
             }
-            Some((_, world)) => worlds.push(*world),
+            Some((world, _)) => worlds.push(*world),
             None => found.add(
                 element.span(),
                 format!("no world `{text}`"),
-                help_for(text, WORLDS.iter().map(|(name, _)| *name)),
+                help_for(text, WorldKind::ALL.iter().map(|(_, name)| *name)),
             ),
         }
     }
@@ -188,7 +192,7 @@ fn worlds(found: &mut Found, fields: &Fields<'_>) -> Vec<WorldKind> {
         found.add(
             value.span(),
             "`worlds` names no world",
-            "name event, turmoil or both",
+            "name event, turmoil, tcp, or several of them",
         );
     }
     worlds

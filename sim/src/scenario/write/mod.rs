@@ -9,7 +9,7 @@ use distro_core::profile::Profile;
 use distro_core::time::Period;
 
 use super::address::{INSTANCE_PORT, client_instance};
-use super::model::{Action, ClientSpec, HostId, Scenario, WorldKind};
+use super::model::{Action, ClientSpec, HostId, Scenario};
 use super::read::spread;
 use super::value::{period_range_text, period_text, profile_text, rate_text, service_text};
 use toml_text::{Table, key, list, quoted};
@@ -73,11 +73,11 @@ impl Writer<'_> {
         table.put("about", toml_text::paragraph(&scenario.about));
         table.put("duration", quoted(&period_text(scenario.duration)));
         table.put("seed", scenario.seed.to_string());
-        let worlds = scenario.worlds.iter().map(|world| match world {
-            WorldKind::Event => quoted("event"),
-            WorldKind::Turmoil => quoted("turmoil"),
-        });
+        let worlds = scenario.worlds.iter().map(|world| quoted(world.name()));
         table.put("worlds", list(worlds));
+        if scenario.time_scale != 1 {
+            table.put("time-scale", scenario.time_scale.to_string());
+        }
         if self.nodes_are_counted() {
             table.put("nodes", scenario.nodes.len().to_string());
         }

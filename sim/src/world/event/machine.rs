@@ -236,7 +236,7 @@ pub(crate) fn sdk_config(birth: &Birth<'_>, index: usize) -> SdkConfig {
         servers: spec
             .servers
             .iter()
-            .map(|host| address::node_id(host.0))
+            .map(|host| scenario.setting.addresses.node_id(host.0))
             .collect(),
         first: 0,
         client_ip: address::client_ip(host.0 - nodes_of(scenario)),

@@ -157,6 +157,7 @@ impl<'a, M: Machine> World<'a, M> {
             events: recorded.entries,
             trace_hash: recorded.hash,
             state_hash,
+            lag: None,
         })
     }
 

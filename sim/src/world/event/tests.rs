@@ -17,7 +17,7 @@ use distro_core::time::Now;
 use super::machine::{Birth, Effect};
 use super::*;
 use crate::scenario::model::{
-    Action, ClientOp, ClientSpec, Expect, Fault, LinkSpec, NodeSpec, What, WorldKind,
+    Action, ClientOp, ClientSpec, Expect, Fault, LinkSpec, NodeSpec, Setting, What, WorldKind,
 };
 
 /// A machine whose behaviour the tests write.
@@ -158,6 +158,8 @@ pub(super) fn scenario(clients: u32) -> Scenario {
         timing: Vec::new(),
         timeline: Vec::new(),
         expect: Expect::default(),
+        time_scale: 1,
+        setting: Setting::default(),
     }
 }
 
@@ -192,12 +194,7 @@ impl Scenario {
 
 /// What a run of probes showed: (milliseconds, host, what).
 pub(super) fn seen(scenario: &Scenario) -> Vec<(u64, u32, String)> {
-    let options = RunOptions {
-        world: WorldKind::Event,
-        seed: scenario.seed,
-        profile: None,
-        trace: None,
-    };
+    let options = RunOptions::new(WorldKind::Event, scenario.seed);
     let mut world: World<'_, Probe> = World::new(scenario, &options).unwrap();
     world.run().unwrap();
     world
@@ -394,12 +391,7 @@ fn a_call_to_a_dead_client_is_reported_as_skipped() {
     let run = scenario(1)
         .fault(100, 0, Fault::Kill(vec![CLIENT]))
         .ask(1_000, "a");
-    let options = RunOptions {
-        world: WorldKind::Event,
-        seed: 1,
-        profile: None,
-        trace: None,
-    };
+    let options = RunOptions::new(WorldKind::Event, 1);
     let mut world: World<'_, Probe> = World::new(&run, &options).unwrap();
     world.run().unwrap();
     let outcome = world.finish().unwrap();
@@ -429,12 +421,7 @@ fn a_machine_that_makes_no_progress_ends_the_run() {
         }
     }
     let run = scenario(0);
-    let options = RunOptions {
-        world: WorldKind::Event,
-        seed: 1,
-        profile: None,
-        trace: None,
-    };
+    let options = RunOptions::new(WorldKind::Event, 1);
     let mut world: World<'_, Restless> = World::new(&run, &options).unwrap();
     let problem = world.run().unwrap_err();
     assert_eq!(
@@ -448,12 +435,7 @@ fn a_seed_repeats_its_run_and_another_seed_differs() {
     let mut run = scenario(3).ask(1_000, "a").ask(1_001, "b");
     run.link.latency_min = Period::from_millis(1);
     let hash = |seed| {
-        let options = RunOptions {
-            world: WorldKind::Event,
-            seed,
-            profile: None,
-            trace: None,
-        };
+        let options = RunOptions::new(WorldKind::Event, seed);
         let mut world: World<'_, Probe> = World::new(&run, &options).unwrap();
         world.run().unwrap();
         world.finish().unwrap().trace_hash

@@ -92,6 +92,31 @@ impl Application {
             .collect()
     }
 
+    /// When it changes something next: a gap after its last change, or after its churn begins.
+    /// Churn leaves nothing withdrawn behind it, so there may be one more moment after its end.
+    pub(crate) fn next_change(
+        &mut self,
+        churn: &Churn,
+        last: Option<u64>,
+        now: u64,
+    ) -> Option<u64> {
+        let every = churn.every.0;
+        let gap = self
+            .rng
+            .between(every / 2, every.saturating_add(every / 2))
+            .max(1);
+        let at = last.unwrap_or(churn.from.0).saturating_add(gap);
+        let back = || {
+            let any = self.withdrawn.contains(&true);
+            any.then(|| churn.until.0.max(now + 1))
+        };
+        if at <= churn.until.0 {
+            Some(at)
+        } else {
+            back()
+        }
+    }
+
     /// Publishes one entry with a new stamp.
     fn publish(&mut self, place: usize) -> Option<ClientOp> {
         self.changes += 1;

@@ -10,7 +10,7 @@ use distro_core::time::{Mono, Now};
 use distro_node::net::Clock;
 use tokio::time::{Sleep, sleep};
 
-use super::fabric::Fabric;
+use crate::world::link::fabric::Fabric;
 
 /// True time since the start of the run in microseconds, as the host that runs now sees it.
 pub(crate) fn true_time() -> u64 {

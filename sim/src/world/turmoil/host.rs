@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 
 use super::clock::HostClock;
 use super::net::{FaultNet, TurmoilNet};
-use super::stage::{ClientTap, HostTap, Process, Stage};
+use super::stage::{Process, Stage};
 use crate::observe::Seen;
+use crate::world::link::tell::{ClientTap, HostTap, Sees};
 
 /// What turmoil wants of a host's software.
 pub(crate) type Ended = Result<(), Box<dyn Error>>;

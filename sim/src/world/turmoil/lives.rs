@@ -4,12 +4,12 @@ use distro_core::io::Command;
 use distro_node::shell::sdk::Asked;
 
 use super::Driver;
-use super::fabric::Power;
 use super::host::ClientBirth;
 use super::stage::Process;
 use crate::observe::Seen;
 use crate::scenario::model::{ClientOp, HostId};
 use crate::world::event::machine::{Birth, call_of, node_config, sdk_config};
+use crate::world::link::fabric::Power;
 
 /// What came for a paused process.
 #[derive(Debug)]

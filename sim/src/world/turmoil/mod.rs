@@ -2,7 +2,7 @@
 //!
 //! Each node is a turmoil host. All clients are tasks on one more host, because a step of turmoil
 //! is cubic in hosts; faults that name a client act on its own network and clock, so nothing is
-//! lost by that. Links, connections, clocks and pauses belong to the [`fabric`], which gives the
+//! lost by that. Links, connections, clocks and pauses belong to the [fabric](super::link), which gives the
 //! faults the meaning they have in every world:
 //!
 //! - a partition is an outage that TCP rides out: what arrives waits at the receiver and goes on,
@@ -18,17 +18,14 @@
 //! to [`FINE_RUN_MAX`] and 10 ms in longer ones.
 //!
 //! # Layout
-//! - [`fabric`] shared state · [`stream`] the fault layer of a stream · [`net`], [`clock`] what the
-//!   shell runs on · [`host`] the hosts' software · [`stage`] recording · [`timeline`] what happens
+//! - [`net`], [`clock`] what the shell runs on · [`host`] the hosts' software · [`stage`] recording · [`timeline`] what happens
 //!   when · [`lives`] how processes start and end
 
 mod clock;
-mod fabric;
 mod host;
 mod lives;
 mod net;
 mod stage;
-mod stream;
 mod timeline;
 
 #[cfg(test)]
@@ -52,7 +49,8 @@ use crate::world::event::clock::EPOCH_MILLIS;
 use crate::world::event::record::Recorder;
 use crate::world::event::state::state_hash;
 use crate::world::event::workload::Application;
-use fabric::Fabric;
+use crate::world::link::fabric::{Fabric, Medium, TrueTime};
+
 use host::{Cradle, Nursery};
 use lives::Waiting;
 use stage::Stage;
@@ -146,7 +144,11 @@ fn simulation(scenario: &Scenario, seed: u64) -> Sim<'static> {
 
 impl<'a> Driver<'a> {
     fn new(scenario: &'a Scenario, seed: u64, recorder: Recorder) -> Result<Driver<'a>, String> {
-        let fabric = Arc::new(Fabric::new(scenario, seed));
+        let medium = Medium {
+            time: TrueTime(Arc::new(clock::true_time)),
+            has_latency: true,
+        };
+        let fabric = Arc::new(Fabric::new(scenario, seed, medium));
         let stage = Rc::new(Stage::new(fabric, recorder, scenario.hosts()));
         let nursery = Rc::new(Nursery::default());
         let mut sim: Sim<'a> = simulation(scenario, seed);
@@ -247,6 +249,7 @@ impl<'a> Driver<'a> {
             events: recorded.entries,
             trace_hash: recorded.hash,
             state_hash,
+            lag: None,
         })
     }
 }

@@ -15,8 +15,8 @@ use tokio::time::sleep;
 use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use turmoil::net::{TcpListener, TcpStream};
 
-use super::fabric::{Dial, End, Fabric};
-use super::stream::{FaultReader, FaultWriter};
+use crate::world::link::fabric::{Dial, End, Fabric};
+use crate::world::link::stream::{FaultReader, FaultWriter};
 
 /// Streams that were accepted and wait until their host runs, or have not said yet which
 /// connection they are. Beyond it they are dropped.

@@ -1,28 +1,26 @@
 //! What the hosts of a run share with its driver: the recorder, the machines to look at, the
-//! process of each host, and the taps that tell of them.
+//! process of each host.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use distro_core::ids::ConnId;
-use distro_core::io::{Command, Input, Output};
+use distro_core::io::Command;
 use distro_core::node::Node;
 use distro_core::sdk::Sdk;
-use distro_core::sdk::io::{SdkInput, SdkOutput};
 use distro_core::time::Mono;
-use distro_node::shell::Tap;
 use distro_node::shell::sdk::Asked;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use super::clock::true_time;
-use super::fabric::Fabric;
 use crate::judge::Tables;
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::{ClientOp, HostId};
 use crate::world::event::record::Recorder;
+use crate::world::link::fabric::Fabric;
+use crate::world::link::tell::Sees;
 
 /// The process of a host.
 #[derive(Debug)]
@@ -114,11 +112,6 @@ impl Stage {
         }
     }
 
-    /// Records an observation of the host that runs now.
-    pub(crate) fn see(&self, host: u32, what: Seen<'_>) {
-        self.see_at(true_time(), host, what);
-    }
-
     /// What went wrong with the trace, if anything.
     pub(crate) fn failure(&self) -> Option<String> {
         self.recorder
@@ -128,241 +121,16 @@ impl Stage {
     }
 }
 
-/// Tells of one machine.
-#[derive(Debug)]
-pub(crate) struct HostTap {
-    stage: Rc<Stage>,
-    host: u32,
-    peers: BTreeMap<ConnId, HostId>,
-}
-
-impl HostTap {
-    pub(crate) fn new(stage: Rc<Stage>, host: u32) -> HostTap {
-        HostTap {
-            stage,
-            host,
-            peers: BTreeMap::new(),
-        }
+impl Sees for Stage {
+    fn see(&self, host: u32, what: Seen<'_>) {
+        self.see_at(true_time(), host, what);
     }
 
-    fn see(&self, what: Seen<'_>) {
-        self.stage.see(self.host, what);
+    fn host_of(&self, ip: &str) -> Option<u32> {
+        self.fabric.host_of(ip)
     }
 
-    fn opened(&mut self, conn: ConnId, ip: &str) {
-        if let Some(peer) = self.stage.fabric.host_of(ip) {
-            let peer = HostId(peer);
-            self.peers.insert(conn, peer);
-            self.see(Seen::Opened { conn, peer });
-        }
-    }
-
-    fn closed(&mut self, conn: ConnId) {
-        if let Some(peer) = self.peers.remove(&conn) {
-            self.see(Seen::Closed { conn, peer });
-        }
-    }
-}
-
-impl Tap<Input, Output> for HostTap {
-    fn input(&mut self, input: &Input) {
-        match *input {
-            Input::ConnOpened {
-                conn,
-                ref remote_ip,
-                ..
-            } => self.opened(conn, remote_ip),
-            Input::Dialed { ref member, conn } => self.opened(conn, member.ip()),
-            Input::ConnClosed { conn } => self.closed(conn),
-            Input::Request {
-                conn,
-                id,
-                ref request,
-            } => {
-                if let Some(peer) = self.peers.get(&conn).copied() {
-                    self.see(Seen::RequestReceived {
-                        conn,
-                        peer,
-                        id,
-                        request,
-                    });
-                }
-            }
-            Input::Response {
-                conn,
-                id,
-                ref response,
-            } => {
-                if let Some(peer) = self.peers.get(&conn).copied() {
-                    self.see(Seen::ResponseReceived {
-                        conn,
-                        peer,
-                        id,
-                        response,
-                    });
-                }
-            }
-            Input::DialFailed { .. }
-            | Input::SendFailed { .. }
-            | Input::Wake
-            | Input::Command(_) => {}
-        }
-    }
-
-    fn output(&mut self, output: &Output) {
-        match *output {
-            Output::Request {
-                conn,
-                id,
-                ref request,
-            } => {
-                if let Some(peer) = self.peers.get(&conn).copied() {
-                    self.see(Seen::RequestSent {
-                        conn,
-                        peer,
-                        id,
-                        request,
-                    });
-                }
-            }
-            Output::Response {
-                conn,
-                id,
-                ref response,
-            } => {
-                if let Some(peer) = self.peers.get(&conn).copied() {
-                    self.see(Seen::ResponseSent {
-                        conn,
-                        peer,
-                        id,
-                        response,
-                    });
-                }
-            }
-            Output::Close { conn, reason } => {
-                if let Some(peer) = self.peers.remove(&conn) {
-                    self.see(Seen::Close {
-                        conn,
-                        peer,
-                        reason: Some(reason),
-                    });
-                }
-            }
-            Output::Event(ref event) => self.see(Seen::Node(event)),
-            // No scenario has clients without a connection.
-            Output::Dial { .. } | Output::Answer { .. } => {}
-        }
-    }
-}
-
-/// A client's tap knows whom it dials, because the machine has one dial at a time.
-#[derive(Debug)]
-pub(crate) struct ClientTap {
-    tap: HostTap,
-    dials: Option<distro_core::ids::NodeId>,
-}
-
-impl ClientTap {
-    pub(crate) fn new(stage: Rc<Stage>, host: u32) -> ClientTap {
-        ClientTap {
-            tap: HostTap::new(stage, host),
-            dials: None,
-        }
-    }
-}
-
-impl Tap<SdkInput, SdkOutput> for ClientTap {
-    fn input(&mut self, input: &SdkInput) {
-        let tap = &mut self.tap;
-        match *input {
-            SdkInput::Dialed { conn } => {
-                if let Some(server) = self.dials.take() {
-                    tap.opened(conn, server.ip());
-                }
-            }
-            SdkInput::DialFailed => self.dials = None,
-            SdkInput::ConnClosed { conn } => tap.closed(conn),
-            SdkInput::Request {
-                conn,
-                id,
-                ref request,
-            } => {
-                if let Some(peer) = tap.peers.get(&conn).copied() {
-                    tap.see(Seen::RequestReceived {
-                        conn,
-                        peer,
-                        id,
-                        request,
-                    });
-                }
-            }
-            SdkInput::Response {
-                conn,
-                id,
-                ref response,
-            } => {
-                if let Some(peer) = tap.peers.get(&conn).copied() {
-                    tap.see(Seen::ResponseReceived {
-                        conn,
-                        peer,
-                        id,
-                        response,
-                    });
-                }
-            }
-            SdkInput::Call { call, .. } => {
-                let op = tap.stage.calls.borrow_mut().remove(&(tap.host, call));
-                if let Some(op) = op {
-                    tap.see(Seen::Called { call, op: &op });
-                }
-            }
-            SdkInput::SendFailed { .. } | SdkInput::Wake => {}
-        }
-    }
-
-    fn output(&mut self, output: &SdkOutput) {
-        let tap = &mut self.tap;
-        match *output {
-            SdkOutput::Dial { ref server } => self.dials = Some(server.clone()),
-            SdkOutput::Request {
-                conn,
-                id,
-                ref request,
-            } => {
-                if let Some(peer) = tap.peers.get(&conn).copied() {
-                    tap.see(Seen::RequestSent {
-                        conn,
-                        peer,
-                        id,
-                        request,
-                    });
-                }
-            }
-            SdkOutput::Response {
-                conn,
-                id,
-                ref response,
-            } => {
-                if let Some(peer) = tap.peers.get(&conn).copied() {
-                    tap.see(Seen::ResponseSent {
-                        conn,
-                        peer,
-                        id,
-                        response,
-                    });
-                }
-            }
-            SdkOutput::Close { conn } => {
-                if let Some(peer) = tap.peers.remove(&conn) {
-                    tap.see(Seen::Close {
-                        conn,
-                        peer,
-                        reason: None,
-                    });
-                }
-            }
-            SdkOutput::Done { call, ref result } => tap.see(Seen::Returned { call, result }),
-            SdkOutput::Event(ref event) => tap.see(Seen::Client(event)),
-        }
+    fn called(&self, host: u32, call: u64) -> Option<ClientOp> {
+        self.calls.borrow_mut().remove(&(host, call))
     }
 }

@@ -7,7 +7,7 @@ use distro_core::message::naming::{Instance, ServiceKey};
 use super::*;
 use crate::judge::Tables;
 use crate::scenario::model::{
-    Action, ClientSpec, Expect, Fault, LinkSpec, NodeSpec, Path, What, WorldKind,
+    Action, ClientSpec, Expect, Fault, LinkSpec, NodeSpec, Path, Setting, What, WorldKind,
 };
 
 const N1: HostId = HostId(0);
@@ -67,6 +67,8 @@ fn scenario(seconds: u64, timeline: Vec<(u64, Fault, Period)>) -> Scenario {
         timing: Vec::new(),
         timeline: timeline.collect(),
         expect: Expect::default(),
+        time_scale: 1,
+        setting: Setting::default(),
     }
 }
 
@@ -81,12 +83,7 @@ fn path(from: &[HostId], to: &[HostId], both: bool) -> Path {
 }
 
 fn options(seed: u64) -> RunOptions {
-    RunOptions {
-        world: WorldKind::Turmoil,
-        seed,
-        profile: None,
-        trace: None,
-    }
+    RunOptions::new(WorldKind::Turmoil, seed)
 }
 
 /// A run up to its end, to look at.

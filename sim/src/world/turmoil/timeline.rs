@@ -305,17 +305,9 @@ impl Driver<'_> {
         let Some(churn) = &self.scenario.clients[client].churn else {
             return;
         };
-        let every = churn.every.0;
-        let rng = &mut self.applications[client].rng;
-        let gap = rng
-            .between(every / 2, every.saturating_add(every / 2))
-            .max(1);
-        let at = last.unwrap_or(churn.from.0).saturating_add(gap);
-        if at <= churn.until.0 {
+        let now = self.now();
+        if let Some(at) = self.applications[client].next_change(churn, last, now) {
             self.push(at, Due::Churn(client));
-        } else if self.applications[client].withdrawn.contains(&true) {
-            // As in the world `event`: churn leaves nothing withdrawn behind it.
-            self.push(churn.until.0.max(self.now() + 1), Due::Churn(client));
         }
     }
 

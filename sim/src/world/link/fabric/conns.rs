@@ -6,8 +6,8 @@ use std::task::Waker;
 use distro_core::message::MessageKind;
 
 use super::{
-    Conn, Dial, End, Fabric, Gate, Half, KINDS_MAX, Outbound, Passage, Power, RETRANSMISSION_MAX,
-    micros,
+    Conn, Dial, Door, End, Fabric, Gate, Half, KINDS_MAX, Outbound, Passage, Power,
+    RETRANSMISSION_MAX, micros,
 };
 use crate::scenario::model::Path;
 use crate::world::event::rules::{Fate, Scope, Subject};
@@ -39,6 +39,19 @@ impl Fabric {
                 Dial::Refused(micros(arrival.saturating_add(answer)))
             }
             Power::Off => Dial::Lost,
+        }
+    }
+
+    /// What a dial finds.
+    pub(crate) fn door(&self, from: u32, to: u32) -> Door {
+        let inner = self.lock();
+        let power = inner.hosts[to as usize].power;
+        let cut = inner.rules.blocked(from, to) || inner.rules.blocked(to, from);
+        match power {
+            Power::Off => Door::Dark,
+            Power::Running | Power::Down if cut => Door::Dark,
+            Power::Running => Door::Open,
+            Power::Down => Door::Shut,
         }
     }
 
@@ -178,6 +191,12 @@ impl Fabric {
                 conn.reset_at[here] = Some(now.saturating_add(round.times(2).0));
                 conn.wake();
             }
+        }
+        if !self.medium.has_latency {
+            let latency = inner
+                .latency
+                .period(self.link.latency_min, self.link.latency_max);
+            passage.fate.delay = passage.fate.delay.saturating_add(latency.0);
         }
         if passage.fate.duplicate {
             let late = inner

@@ -19,7 +19,6 @@ use distro_node::codec::request_kind;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::clock::true_time;
 use super::fabric::{End, Fabric, Gate, Half, Outbound};
 
 /// Envelope: length of the content, delay, jitter, and whether the content is a message.
@@ -143,10 +142,10 @@ impl<W> FaultWriter<W> {
             },
             bytes: length as u64,
         };
-        let passage = self
-            .common
-            .fabric
-            .send(self.common.end, true_time(), &outbound);
+        let passage =
+            self.common
+                .fabric
+                .send(self.common.end, self.common.fabric.true_time(), &outbound);
         if passage.fate.busy {
             return false;
         }
@@ -171,10 +170,9 @@ impl<W> FaultWriter<W> {
 impl<W: AsyncWrite + Unpin> FaultWriter<W> {
     /// Ready when this end may write.
     fn poll_gate(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let gate =
-            self.common
-                .fabric
-                .gate(self.common.end, Half::Writer, true_time(), context.waker());
+        let fabric = &self.common.fabric;
+        let now = fabric.true_time();
+        let gate = fabric.gate(self.common.end, Half::Writer, now, context.waker());
         match gate {
             Gate::Open(_) => Poll::Ready(Ok(())),
             Gate::Shut => Poll::Pending,
@@ -375,7 +373,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for FaultReader<R> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let now = true_time();
+            let now = self.common.fabric.true_time();
             let gate = self
                 .common
                 .fabric

@@ -1,10 +1,11 @@
-//! What all hosts of a run share besides turmoil: the links' rules, the state of connections,
-//! processes and clocks. One lock guards it; only one host runs at a time, so nobody ever waits.
+//! What all hosts of a run share besides the network below: the links' rules, the state of
+//! connections, processes and clocks. One lock guards it; one thread runs all that takes it, so
+//! nobody ever waits.
 
 mod conns;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -13,7 +14,6 @@ use distro_core::message::MessageKind;
 use distro_core::rng::Rng;
 use distro_core::time::{Now, Period};
 
-use crate::scenario::address;
 use crate::scenario::model::{Fault, HostId, LinkSpec, Path, Scenario, What};
 use crate::world::event::clock::Clock;
 use crate::world::event::host::nodes_of;
@@ -83,10 +83,29 @@ struct Inner {
     faults: Rng,
 }
 
+/// What shows true time since the start of the run, in microseconds.
+#[derive(Clone)]
+pub(crate) struct TrueTime(pub(crate) Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl std::fmt::Debug for TrueTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TrueTime")
+    }
+}
+
+/// The network below.
+#[derive(Debug, Clone)]
+pub(crate) struct Medium {
+    pub(crate) time: TrueTime,
+    /// It has the latency of the scenario's links by itself.
+    pub(crate) has_latency: bool,
+}
+
 /// The shared state.
 #[derive(Debug)]
 pub(crate) struct Fabric {
     inner: Mutex<Inner>,
+    medium: Medium,
     link: LinkSpec,
     track_kinds: bool,
     addresses: BTreeMap<Str, u32>,
@@ -101,6 +120,17 @@ pub(crate) enum Dial {
     Refused(Duration),
     /// Nobody ever answers.
     Lost,
+}
+
+/// What dials from one host find at another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Somebody listens.
+    Open,
+    /// The host answers that nobody does.
+    Shut,
+    /// Nobody answers.
+    Dark,
 }
 
 /// What a stream may do now.
@@ -153,11 +183,12 @@ const fn micros(time: u64) -> Duration {
 
 impl Fabric {
     /// The fabric of a scenario before anything started.
-    pub(crate) fn new(scenario: &Scenario, seed: u64) -> Fabric {
+    pub(crate) fn new(scenario: &Scenario, seed: u64, medium: Medium) -> Fabric {
         let filtered = |path: &Path| !path.kinds.is_empty() || path.requests.is_some();
         let count = |hosts: usize| u32::try_from(hosts).unwrap_or(u32::MAX);
-        let nodes = (0..nodes_of(scenario)).map(address::node_ip);
-        let clients = (0..count(scenario.clients.len())).map(address::client_ip);
+        let nodes = (0..nodes_of(scenario)).map(|node| scenario.setting.addresses.node_ip(node));
+        let clients = 0..count(scenario.clients.len());
+        let clients = clients.map(|client| scenario.setting.addresses.client_ip(client));
         let names = (0..)
             .map(HostId)
             .take(scenario.hosts())
@@ -183,6 +214,7 @@ impl Fabric {
                 loss: Rng::new(seed, "network loss"),
                 faults: Rng::new(seed, "network faults"),
             }),
+            medium,
             link: scenario.link.clone(),
             track_kinds: scenario.timeline.iter().any(|action| match &action.what {
                 What::Fault { fault, .. } => path_of(fault).is_some_and(filtered),
@@ -195,6 +227,11 @@ impl Fabric {
     /// A panic while the lock is held fails the run by itself; the state stays readable.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True time since the start of the run, in microseconds.
+    pub(crate) fn true_time(&self) -> u64 {
+        (self.medium.time.0)()
     }
 
     /// The host with this address.

@@ -1,0 +1,11 @@
+//! What lies between the hosts of a run when their bytes really travel: the links' rules, the
+//! state of connections and hosts, and the fault layer of a stream. Worlds `turmoil` and `tcp`
+//! share it, so a fault means the same in both.
+//!
+//! # Layout
+//! - [`fabric`]: the shared state · [`stream`]: what happens to the frames of a stream
+//! - [`tell`]: what a machine takes and puts out, as observations
+
+pub(crate) mod fabric;
+pub(crate) mod stream;
+pub(crate) mod tell;

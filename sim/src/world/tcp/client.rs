@@ -1,0 +1,203 @@
+//! A client: the shell's `Sdk` driver on real sockets, as a task of the testbed, with everything
+//! it takes written down.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use distro_core::hash::hash_of;
+use distro_core::sdk::io::{SdkConfig, SdkInput, SdkOutput};
+use distro_core::time::Now;
+use distro_node::net::tokio::{TokioClock, TokioListener, TokioNet};
+use distro_node::net::{Net, Stream};
+use distro_node::shell::sdk::{Asked, SdkShell};
+use distro_node::shell::{Directory, Ports, ShellError, Tap};
+use tokio::net::TcpSocket;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::plan::Plan;
+use super::replay::Step;
+use crate::scenario::model::{HostId, Scenario};
+
+/// What a client took, for the replay.
+pub(super) type Log = Rc<RefCell<Vec<Step<SdkInput>>>>;
+
+/// A running client.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) calls: mpsc::Sender<Asked>,
+    pub(super) gate: Rc<Gate>,
+    task: AbortHandle,
+}
+
+impl Drop for Client {
+    /// A kill: it takes nothing more, and its sockets close.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How a client began: what a replay starts from.
+#[derive(Debug)]
+pub(super) struct ClientBirth {
+    pub(super) config: SdkConfig,
+    pub(super) born: Now,
+    pub(super) log: Log,
+}
+
+/// TCP from one address of this host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BoundNet(IpAddr);
+
+/// A socket that will connect from this address.
+pub(super) fn socket(from: IpAddr) -> io::Result<TcpSocket> {
+    let socket = match from {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.bind(SocketAddr::new(from, 0))?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+impl Net for BoundNet {
+    type Reader = OwnedReadHalf;
+    type Writer = OwnedWriteHalf;
+    type Listener = TokioListener;
+
+    async fn listen(&self, port: u16) -> io::Result<TokioListener> {
+        TokioNet.listen(port).await
+    }
+
+    async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> io::Result<Stream<OwnedReadHalf, OwnedWriteHalf>> {
+        let ip: IpAddr = host
+            .parse()
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let stream = socket(self.0)?.connect(SocketAddr::new(ip, port)).await?;
+        let (reader, writer) = stream.into_split();
+        Ok(Stream {
+            reader,
+            writer,
+            remote_ip: host.into(),
+            remote_port: port,
+        })
+    }
+}
+
+/// Writes down what a client takes.
+#[derive(Debug)]
+struct Recorder {
+    log: Log,
+    output: usize,
+}
+
+impl Tap<SdkInput, SdkOutput> for Recorder {
+    fn step(&mut self, now: Now, input: &SdkInput, outputs: &[SdkOutput]) {
+        self.output = 0;
+        self.log.borrow_mut().push(Step {
+            now,
+            input: input.clone(),
+            outputs: hash_of(outputs),
+            refused: Vec::new(),
+        });
+    }
+
+    fn input(&mut self, _input: &SdkInput) {}
+
+    fn output(&mut self, _output: &SdkOutput) {
+        self.output += 1;
+    }
+
+    fn refused(&mut self, _output: &SdkOutput) {
+        if let Some(step) = self.log.borrow_mut().last_mut() {
+            step.refused.push(self.output);
+        }
+        self.output += 1;
+    }
+}
+
+/// Stops a task: while it is shut the task is not polled.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    pauses: Cell<u32>,
+    waiting: RefCell<Option<Waker>>,
+}
+
+impl Gate {
+    /// A pause begins, or ends.
+    pub(super) fn pause(&self, pause: bool) {
+        let pauses = self.pauses.get();
+        self.pauses.set(if pause {
+            pauses + 1
+        } else {
+            pauses.saturating_sub(1)
+        });
+        if self.pauses.get() == 0
+            && let Some(waker) = self.waiting.borrow_mut().take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+struct Gated<F> {
+    gate: Rc<Gate>,
+    inner: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Gated<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        if self.gate.pauses.get() > 0 {
+            *self.gate.waiting.borrow_mut() = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        self.inner.as_mut().poll(context)
+    }
+}
+
+/// Starts a client among `tasks`.
+pub(super) fn start(
+    (scenario, plan, clock): (&Scenario, &Plan, TokioClock),
+    host: HostId,
+    config: SdkConfig,
+    tasks: &mut JoinSet<Result<(), ShellError>>,
+) -> (Client, ClientBirth) {
+    let mut directory = Directory::default();
+    let door = plan.door(host);
+    // All nodes, since it may be sent to one that is not in its list.
+    for node in (0..).take(scenario.nodes.len()) {
+        // It dials no cluster port.
+        let ports = Ports {
+            sdk: door,
+            cluster: door,
+        };
+        directory.set(scenario.setting.addresses.node_id(node), ports);
+    }
+    let net = BoundNet(plan.ip(host));
+    let bytes = scenario.message_bytes_max;
+    let log = Log::default();
+    let shell = SdkShell::new(net, clock, config.clone(), directory, bytes).with_tap(Recorder {
+        log: log.clone(),
+        output: 0,
+    });
+    let (calls, born) = (shell.handle().queue(), shell.born());
+    let gate = Rc::new(Gate::default());
+    let task = tasks.spawn_local(Gated {
+        gate: gate.clone(),
+        inner: Box::pin(shell.run()),
+    });
+    let client = Client { calls, gate, task };
+    (client, ClientBirth { config, born, log })
+}
