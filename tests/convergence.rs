@@ -13,8 +13,8 @@ use distro_core::profile::Profile;
 use distro_core::time::Period;
 use distro_sim::run::{RunOptions, run};
 use distro_sim::scenario::model::{
-    Action, ClientOp, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeSpec, Path, Scenario, What,
-    WorldKind,
+    Action, ClientOp, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeSpec, Path, Scenario,
+    Setting, What, WorldKind,
 };
 use distro_sim::scenario::{address, impossible, write};
 use proptest::prelude::*;
@@ -349,17 +349,14 @@ impl Plan {
             timing: Vec::new(),
             timeline,
             expect: Expect::default(),
+            time_scale: 1,
+            setting: Setting::default(),
         }
     }
 }
 
 fn options(seed: u64) -> RunOptions {
-    RunOptions {
-        world: WorldKind::Event,
-        seed,
-        profile: None,
-        trace: None,
-    }
+    RunOptions::new(WorldKind::Event, seed)
 }
 
 /// What is broken in this life, in words; `None` when everything holds.

@@ -139,6 +139,8 @@ timing! {
     request_timeout = c::REQUEST_TIMEOUT,
     /// How long a client waits for the setup's acknowledgement.
     setup_ack_timeout = c::SETUP_ACK_TIMEOUT,
+    /// Step of the back-off between dials.
+    reconnect_step = c::RECONNECT_STEP,
     /// Tick of a client's redo task.
     redo_interval = c::REDO_INTERVAL,
     /// Period of the empty-service cleaner.
@@ -226,6 +228,7 @@ impl Config {
                 timing.report_unhealthy_interval,
             ),
             ("redo-interval", timing.redo_interval),
+            ("reconnect-step", timing.reconnect_step),
             (
                 "empty-service-clean-interval",
                 timing.empty_service_clean_interval,

@@ -8,7 +8,6 @@ use crate::judge::{CheckResult, Violation};
 use crate::run::Outcome;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::profile_text;
-use crate::trace::world_name;
 
 /// One run to be reported.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +22,8 @@ pub struct Job<'a> {
     pub seed: u64,
     /// The profile that replaces the file's.
     pub profile: Option<Profile>,
+    /// By how much all times were divided.
+    pub time_scale: u32,
 }
 
 /// How a run came out.
@@ -145,7 +146,7 @@ impl<'a> Report<'a> {
             "{:>6}  {:<name$}  {:<7}  {verdict}",
             self.job.seed,
             self.job.scenario.name,
-            world_name(self.job.world),
+            self.job.world.name(),
             name = layout.name
         );
         let Ok(outcome) = self.result else {
@@ -170,10 +171,17 @@ impl<'a> Report<'a> {
             Err(error) => out.push_str(&format!("    the run failed: {error}\n")),
             Ok(outcome) => {
                 for (line, text) in &outcome.skipped {
-                    let world = world_name(self.job.world);
+                    let world = self.job.world.name();
                     let file = self.job.file;
                     out.push_str(&format!(
                         "    skipped in world {world}: {text} ({file}:{line})\n"
+                    ));
+                }
+                if let Some(lag) = outcome.lag {
+                    let scale = self.job.time_scale;
+                    out.push_str(&format!(
+                        "    real time, divided by {scale}; the machine's scheduler added up to \
+                         {lag}, which every step of a bound has more\n"
                     ));
                 }
                 for violation in &outcome.verdict.violations {
@@ -215,15 +223,19 @@ impl<'a> Report<'a> {
             world,
             seed,
             profile,
+            time_scale,
             ..
         } = self.job;
         let mut command = format!(
             "cargo run --release -p distro-sim -- run {} --seed {seed} --world {}",
             shell(file),
-            world_name(world)
+            world.name()
         );
         if let Some(profile) = profile {
             command.push_str(&format!(" --profile {}", shell(&profile_text(profile))));
+        }
+        if time_scale != 1 {
+            command.push_str(&format!(" --time-scale {time_scale}"));
         }
         command
     }
@@ -234,7 +246,7 @@ impl<'a> Report<'a> {
             "type": "run",
             "scenario": self.job.scenario.name,
             "file": self.job.file,
-            "world": world_name(self.job.world),
+            "world": self.job.world.name(),
             "seed": self.job.seed,
             "profile": self.job.profile.map(profile_text),
             "verdict": match self.standing() {
@@ -258,6 +270,8 @@ impl<'a> Report<'a> {
                     json!(per_second(outcome.simulated.0 / 1_000_000, self.wall));
                 line["trace_hash"] = json!(format!("{:016x}", outcome.trace_hash));
                 line["state_hash"] = json!(format!("{:016x}", outcome.state_hash));
+                line["time_scale"] = json!(self.job.time_scale);
+                line["lag_us"] = json!(outcome.lag.map(|lag| lag.0));
                 line["marks"] = json!(outcome.verdict.marks);
                 line["violations"] = outcome.verdict.violations.iter().map(violation).collect();
                 line["checks"] = outcome.verdict.checks.iter().map(check).collect();

@@ -29,10 +29,8 @@ fn library() -> Vec<Scenario> {
 
 fn life(scenario: &Scenario, world: WorldKind, seed: u64, profile: Option<Profile>) -> Outcome {
     let options = RunOptions {
-        world,
-        seed,
         profile,
-        trace: None,
+        ..RunOptions::new(world, seed)
     };
     run(scenario, &options).unwrap_or_else(|error| panic!("{}: {error}", scenario.name))
 }

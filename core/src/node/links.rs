@@ -7,7 +7,7 @@ use super::calls::Purpose;
 use super::members::{Fellow, Link};
 use super::session::cluster_setup;
 use super::{NamingEvent, Node, Stage};
-use crate::constants::{HEALTH_CHECK_TRIES, RECONNECT_STEP, REDIAL_STEPS_MAX};
+use crate::constants::{HEALTH_CHECK_TRIES, REDIAL_STEPS_MAX};
 use crate::event::FailCause;
 use crate::ids::{ConnId, NodeId};
 use crate::io::{CloseReason, Output};
@@ -140,7 +140,8 @@ impl Node {
         };
         fellow.dials += 1;
         fellow.unanswered = 0;
-        let step = RECONNECT_STEP.times(fellow.dials.min(REDIAL_STEPS_MAX));
+        let step = self.config.timing.reconnect_step;
+        let step = step.times(fellow.dials.min(REDIAL_STEPS_MAX));
         let wait = Period(step.micros() / 100 * (100 + jitter));
         self.members.set_link(member, Link::Down(run + wait));
         self.member_changed(member, out);

@@ -1,5 +1,6 @@
 //! The command line: arguments, output, exit codes.
 
+mod compare;
 mod run;
 
 use std::fs::File;
@@ -11,8 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use distro_core::profile::Profile;
 use distro_sim::scenario;
-use distro_sim::scenario::model::WorldKind;
+use distro_sim::scenario::model::{Scenario, WorldKind};
 use distro_sim::trace;
+use distro_sim::world::tcp;
 
 /// Everything held.
 const HELD: u8 = 0;
@@ -40,6 +42,8 @@ pub(crate) struct Arguments {
 enum Command {
     /// Run scenarios and judge them.
     Run(RunArguments),
+    /// Ask the same question in several worlds: one row for each check.
+    Compare(compare::CompareArguments),
     /// Show the first difference of two traces, with what led to it.
     Diff {
         /// The first trace.
@@ -65,9 +69,11 @@ struct RunArguments {
     /// Many seeds: from A up to and including B.
     #[arg(long, value_name = "A..B", value_parser = seeds)]
     seeds: Option<(u64, u64)>,
-    /// Only in this world.
+    /// Only in this world; tcp takes real time and runs only when it is named here.
     #[arg(long)]
     world: Option<World>,
+    #[command(flatten)]
+    real: RealArguments,
     /// Run every node with this profile, in place of the file's.
     #[arg(long, value_parser = scenario::profile)]
     profile: Option<Profile>,
@@ -82,12 +88,43 @@ struct RunArguments {
     quiet: bool,
 }
 
+/// How to run where time is real, and how much of it there is.
+#[derive(Debug, Args)]
+struct RealArguments {
+    /// Divide every time of the scenario and every protocol constant by N, from 1 to 100
+    /// [default: 1; in world tcp the file's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    time_scale: Option<u32>,
+    /// The binary distro for world tcp [default: the one beside this program]
+    #[arg(long, value_name = "PATH", env = "DISTRO_BIN")]
+    distro: Option<PathBuf>,
+}
+
+impl RealArguments {
+    fn time_scale(&self, scenario: &Scenario, world: WorldKind) -> u32 {
+        let usual = if world.is_simulated() {
+            1
+        } else {
+            scenario.time_scale
+        };
+        self.time_scale.unwrap_or(usual)
+    }
+
+    fn options(&self) -> tcp::Options {
+        tcp::Options {
+            distro: self.distro.clone(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum World {
     /// The bare core on an event queue.
     Event,
     /// The node's shell on turmoil's sockets.
     Turmoil,
+    /// Real processes on the real kernel, in real time.
+    Tcp,
 }
 
 impl From<World> for WorldKind {
@@ -95,6 +132,7 @@ impl From<World> for WorldKind {
         match world {
             World::Event => WorldKind::Event,
             World::Turmoil => WorldKind::Turmoil,
+            World::Tcp => WorldKind::Tcp,
         }
     }
 }
@@ -147,6 +185,7 @@ impl Looks {
 pub(crate) fn main(arguments: Arguments) -> ExitCode {
     let done = match arguments.command {
         Command::Run(run) => run::run(&run),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Diff {
             left,
             right,

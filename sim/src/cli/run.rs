@@ -1,46 +1,30 @@
 //! `distro-sim run`.
 
 use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use distro_core::time::Period;
+use distro_sim::compare::guarded;
 use distro_sim::report::{Job, Layout, Report, Standing};
-use distro_sim::run::{Outcome, RunOptions};
+use distro_sim::run::RunOptions;
 use distro_sim::scenario::model::{Scenario, WorldKind};
 use distro_sim::scenario::{self, Problems};
+use distro_sim::world::tcp;
 use serde_json::json;
 
 use super::{BAD_INPUT, BROKEN, FAILED, Format, HELD, Looks, RunArguments, complain};
 
 /// A scenario and where it came from.
-struct Loaded {
-    file: String,
-    scenario: Scenario,
+pub(super) struct Loaded {
+    pub(super) file: String,
+    pub(super) scenario: Scenario,
 }
 
 /// Runs what the arguments name and gives the exit code.
 pub(super) fn run(arguments: &RunArguments) -> io::Result<u8> {
-    let files = match files(&arguments.paths) {
-        Ok(files) => files,
-        Err(message) => {
-            complain(&message);
-            return Ok(BAD_INPUT);
-        }
-    };
-    // Every file is read before anything runs: a typo in the last one must not cost an hour.
-    let (loaded, problems): (Vec<_>, Vec<_>) =
-        files.iter().map(|path| load(path)).partition(Result::is_ok);
-    let problems: Vec<Problems> = problems.into_iter().filter_map(Result::err).collect();
-    if !problems.is_empty() {
-        let fancy = Looks::of(&io::stderr()).colour;
-        for problems in &problems {
-            complain(&problems.render(fancy));
-        }
-        complain("nothing was run");
+    let Some(loaded) = load_all(&arguments.paths) else {
         return Ok(BAD_INPUT);
-    }
-    let loaded: Vec<Loaded> = loaded.into_iter().filter_map(Result::ok).collect();
+    };
     let jobs = count(arguments, &loaded);
     if jobs == 0 {
         complain("nothing to run: no scenario is meant for this world");
@@ -53,6 +37,30 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<u8> {
         return Ok(BAD_INPUT);
     }
     Session::new(arguments, &loaded, jobs).run(&loaded)
+}
+
+/// Reads all files that the paths name; none when anything is wrong, which was said then.
+pub(super) fn load_all(paths: &[PathBuf]) -> Option<Vec<Loaded>> {
+    let files = match files(paths) {
+        Ok(files) => files,
+        Err(message) => {
+            complain(&message);
+            return None;
+        }
+    };
+    // Every file is read before anything runs: a typo in the last one must not cost an hour.
+    let (loaded, problems): (Vec<_>, Vec<_>) =
+        files.iter().map(|path| load(path)).partition(Result::is_ok);
+    let problems: Vec<Problems> = problems.into_iter().filter_map(Result::err).collect();
+    if !problems.is_empty() {
+        let fancy = Looks::of(&io::stderr()).colour;
+        for problems in &problems {
+            complain(&problems.render(fancy));
+        }
+        complain("nothing was run");
+        return None;
+    }
+    Some(loaded.into_iter().filter_map(Result::ok).collect())
 }
 
 fn load(path: &Path) -> Result<Loaded, Problems> {
@@ -98,7 +106,10 @@ fn worlds(arguments: &RunArguments, scenario: &Scenario) -> Vec<WorldKind> {
     let asked = arguments.world.map(WorldKind::from);
     let meant = scenario.worlds.iter().copied();
     meant
-        .filter(|world| asked.is_none_or(|asked| asked == *world))
+        .filter(|world| match asked {
+            Some(asked) => asked == *world,
+            None => world.is_simulated(),
+        })
         .collect()
 }
 
@@ -166,7 +177,7 @@ impl<'a> Session<'a> {
 
     fn run(mut self, loaded: &[Loaded]) -> io::Result<u8> {
         self.begin()?;
-        for Loaded { file, scenario } in loaded {
+        'all: for Loaded { file, scenario } in loaded {
             let worlds = worlds(self.arguments, scenario);
             if worlds.is_empty() {
                 complain(&format!("{file}: not meant for this world, skipped"));
@@ -180,7 +191,11 @@ impl<'a> Session<'a> {
                         world,
                         seed,
                         profile,
+                        time_scale: self.arguments.real.time_scale(scenario, world),
                     })?;
+                    if tcp::interrupted() {
+                        break 'all;
+                    }
                 }
             }
         }
@@ -210,6 +225,8 @@ impl<'a> Session<'a> {
             seed: job.seed,
             profile: job.profile,
             trace: self.arguments.trace.clone(),
+            time_scale: job.time_scale,
+            tcp: self.arguments.real.options(),
         };
         let (result, wall) = timed(|| guarded(job.scenario, &options));
         self.hide_progress();
@@ -306,21 +323,6 @@ fn painted(standing: Standing, text: &str) -> String {
         Standing::Missed => "33",
     };
     format!("\x1b[{colour}m{text}\x1b[0m")
-}
-
-/// Runs, and turns a panic into a failure of this run alone: the others still run.
-fn guarded(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
-    let ran = catch_unwind(AssertUnwindSafe(|| distro_sim::run::run(scenario, options)));
-    ran.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!(
-            "a bug of the testbed or the core: {}",
-            text.unwrap_or("panic")
-        ))
-    })
 }
 
 /// The result and the real time it took.

@@ -32,6 +32,7 @@ fn outcome(violations: Vec<Violation>, marks: &[(&'static str, u64)]) -> Outcome
         events: 1_000,
         trace_hash: 1,
         state_hash: 0xabc,
+        lag: None,
     }
 }
 
@@ -59,6 +60,7 @@ fn told<T>(
         world,
         seed: 7,
         profile,
+        time_scale: 1,
     };
     tell(&Report::new(job, result, Period::from_millis(2)))
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::constants::{RECONNECT_STEP, RECONNECT_STEPS_MAX};
+use crate::constants::RECONNECT_STEPS_MAX;
 use crate::ids::{ClientId, ConnId, RequestId, Str};
 use crate::message::internal::{ConnectionSetupRequest, label};
 use crate::message::{Request, Response, ResponseBody};
@@ -213,7 +213,8 @@ impl Connector {
     /// One step more with each full round of the list (`RpcClient.reconnect`).
     pub(super) fn back_off(&self) -> Period {
         let turns = self.failures.saturating_sub(1) / (self.config.servers.len().max(1) as u64);
-        RECONNECT_STEP.times((turns + 1).min(RECONNECT_STEPS_MAX))
+        let step = self.config.timing.reconnect_step;
+        step.times((turns + 1).min(RECONNECT_STEPS_MAX))
     }
 
     fn send_setup(
