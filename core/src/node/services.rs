@@ -33,6 +33,9 @@ pub(crate) struct Services {
     /// Versions come from one counter per node life, so that a service that was dropped and comes
     /// back does not start again from a lower one.
     version: u64,
+    /// No stamp is below it that a service starts with: the last one given to a list of a service
+    /// that was not there, or that was dropped.
+    stamp_floor: i64,
     publishers: u64,
     subscribers: u64,
 }
@@ -86,7 +89,7 @@ impl Services {
 
     /// Enters a publisher. The list changes even if it was one already: its content did.
     pub(crate) fn add_publisher(&mut self, key: &ServiceKey, client: &ClientId, now: Mono) -> u64 {
-        let service = Self::entry(&mut self.table, key);
+        let service = Self::entry(&mut self.table, key, self.stamp_floor);
         if service.publishers.insert(client.clone()) {
             self.publishers += 1;
         }
@@ -109,7 +112,7 @@ impl Services {
 
     /// Enters a subscriber. True when it was none before.
     pub(crate) fn add_subscriber(&mut self, key: &ServiceKey, client: &ClientId) -> bool {
-        let fresh = Self::entry(&mut self.table, key)
+        let fresh = Self::entry(&mut self.table, key, self.stamp_floor)
             .subscribers
             .insert(client.clone());
         self.subscribers += u64::from(fresh);
@@ -125,7 +128,14 @@ impl Services {
         }
         if service.publishers.is_empty() && service.subscribers.is_empty() && service.version == 0 {
             // It never had a publisher: nothing to remember.
-            self.table.remove(key);
+            self.forget(key);
+        }
+    }
+
+    /// Drops a service. Should it come back, its lists are stamped later than those before.
+    fn forget(&mut self, key: &ServiceKey) {
+        if let Some(service) = self.table.remove(key) {
+            self.stamp_floor = self.stamp_floor.max(service.last_ref_time);
         }
     }
 
@@ -143,9 +153,14 @@ impl Services {
     fn entry<'a>(
         table: &'a mut BTreeMap<ServiceKey, Service>,
         key: &ServiceKey,
+        stamp_floor: i64,
     ) -> &'a mut Service {
         if !table.contains_key(key) {
-            table.insert(key.clone(), Service::default());
+            let service = Service {
+                last_ref_time: stamp_floor,
+                ..Service::default()
+            };
+            table.insert(key.clone(), service);
         }
         table.get_mut(key).expect("it was just entered")
     }
@@ -163,7 +178,7 @@ impl Services {
             .map(|(key, _)| key.clone())
             .collect();
         for key in &empty {
-            self.table.remove(key);
+            self.forget(key);
         }
         empty
     }
@@ -194,7 +209,10 @@ impl Services {
                 service.last_ref_time = wall.0.max(service.last_ref_time + 1);
                 (service.version, service.last_ref_time)
             }
-            None => (self.version, wall.0),
+            None => {
+                self.stamp_floor = self.stamp_floor.max(wall.0);
+                (self.version, self.stamp_floor)
+            }
         };
         Arc::new(ServiceInfo {
             service: key.clone(),

@@ -4,4 +4,5 @@
 mod beats;
 mod cluster;
 mod connections;
+mod naming;
 mod replication;
