@@ -8,6 +8,7 @@ use alloc::{format, vec};
 use crate::constants as c;
 use crate::ids::{Incarnation, NodeId, Str};
 use crate::profile::{Profile, Release};
+use crate::protect::ProtectThresholds;
 use crate::time::Period;
 
 /// Everything a node is told before it starts.
@@ -29,6 +30,8 @@ pub struct Config {
     pub timing: Timing,
     /// Connection limits at start; they can be changed while running.
     pub limits: ConnectionLimits,
+    /// Which services are protected when few of their instances are healthy.
+    pub protect: ProtectThresholds,
     /// Largest message that may be sent or received, in bytes.
     pub message_bytes_max: u64,
     /// Version text that peers are told.
@@ -194,6 +197,7 @@ impl Config {
             profile,
             timing: Timing::of(profile),
             limits: ConnectionLimits::default(),
+            protect: ProtectThresholds::default(),
             message_bytes_max: c::MESSAGE_BYTES_MAX,
             version: Str::from("3.1.0"),
         }

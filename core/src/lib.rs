@@ -5,7 +5,7 @@
 //! - [`io`]: what goes in and comes out · [`event`]: what a node tells of its doings
 //! - [`message`]: the wire vocabulary · [`ids`], [`time`], [`hash`], [`rng`]: small types
 //! - [`config`], [`constants`], [`profile`]: what may be set, what it defaults to, and which
-//!   historical defects can be switched on
+//!   historical defects can be switched on · [`protect`]: services that are mostly unhealthy
 //! - `node`: the server machine, one file per protocol noun · [`sdk`]: the client machine
 
 #![no_std]
@@ -21,6 +21,7 @@ pub mod io;
 pub mod message;
 pub mod node;
 pub mod profile;
+pub mod protect;
 pub mod rng;
 pub mod sdk;
 pub mod time;

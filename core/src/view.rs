@@ -2,11 +2,12 @@
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::ids::{ClientId, Incarnation, NodeId};
 use crate::message::cluster::NodeState;
 use crate::message::distro::{ClientSyncData, Origin};
-use crate::message::naming::ServiceKey;
+use crate::message::naming::{Instance, ServiceKey};
 use crate::time::Period;
 
 /// One client record.
@@ -32,6 +33,15 @@ pub struct ServiceView<'a> {
     pub publishers: &'a BTreeSet<ClientId>,
     /// Native clients that subscribe to it.
     pub subscribers: &'a BTreeSet<ClientId>,
+}
+
+/// What a reader gets of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// Enabled instances that match, in the order of (ip, port, cluster).
+    pub hosts: Vec<Arc<Instance>>,
+    /// Too few instances are healthy: unhealthy ones are named as healthy.
+    pub protected: bool,
 }
 
 /// One other member.

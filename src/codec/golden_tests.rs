@@ -280,6 +280,7 @@ fn an_empty_list_says_so() {
         service: ServiceKey::named("demo"),
         clusters: Str::from(""),
         hosts: Vec::new(),
+        reach_protection_threshold: false,
         last_ref_time: 1,
         version: 0,
     };

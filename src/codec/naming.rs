@@ -337,7 +337,7 @@ impl<'a> From<&'a ServiceInfo> for ServiceInfoOut<'a> {
             checksum: "",
             all_ips: false,
             all_ips_2x: false,
-            reach_protection_threshold: false,
+            reach_protection_threshold: info.reach_protection_threshold,
             valid: true,
             version: info.version,
             namespace_id: (namespace != DEFAULT_NAMESPACE).then_some(namespace),
@@ -352,6 +352,7 @@ pub(super) struct ServiceInfoIn {
     group_name: Option<Str>,
     clusters: Option<Str>,
     hosts: Option<Vec<InstanceIn>>,
+    reach_protection_threshold: Option<bool>,
     last_ref_time: Option<i64>,
     version: Option<u64>,
     namespace_id: Option<Str>,
@@ -367,6 +368,7 @@ impl From<ServiceInfoIn> for ServiceInfo {
                 .into_iter()
                 .map(|host| Arc::new(host.into()))
                 .collect(),
+            reach_protection_threshold: wire.reach_protection_threshold.unwrap_or(false),
             last_ref_time: wire.last_ref_time.unwrap_or(0),
             version: wire.version.unwrap_or(0),
         }

@@ -213,11 +213,14 @@ prop_compose! {
         service in key(),
         clusters in words(),
         hosts in vec(instance(), 0..3),
+        reach_protection_threshold in any::<bool>(),
         last_ref_time in any::<i64>(),
         version in any::<u64>(),
     ) -> Arc<ServiceInfo> {
         let hosts = hosts.into_iter().map(Arc::new).collect();
-        Arc::new(ServiceInfo { service, clusters, hosts, last_ref_time, version })
+        Arc::new(ServiceInfo {
+            service, clusters, hosts, reach_protection_threshold, last_ref_time, version,
+        })
     }
 }
 

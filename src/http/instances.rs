@@ -8,6 +8,7 @@ use distro_core::ids::Str;
 use distro_core::message::ask::{Answer, Ask, Change, Place};
 use distro_core::message::naming::{DEFAULT_CLUSTER, Instance, ServiceKey, Weight};
 use distro_core::time::Period;
+use distro_core::view::Selection;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -259,26 +260,26 @@ struct Wanted {
     healthy_only: bool,
 }
 
-async fn listed(http: &Http, wanted: &Wanted) -> Result<Vec<Value>, Refusal> {
+/// The hosts as JSON, and whether the service is protected.
+async fn listed(http: &Http, wanted: &Wanted) -> Result<(Vec<Value>, bool), Refusal> {
     let (key, healthy_only) = (wanted.service.clone(), wanted.healthy_only);
     let clusters = wanted.clusters.clone();
-    let hosts = http
-        .look(move |node| node.list(&key, &clusters, healthy_only))
+    let Selection { hosts, protected } = http
+        .look(move |node| node.select(&key, &clusters, healthy_only))
         .await?;
-    Ok(hosts
-        .iter()
-        .map(|instance| instance_json(instance))
-        .collect())
+    let hosts = hosts.iter().map(|instance| instance_json(instance));
+    Ok((hosts.collect(), protected))
 }
 
 /// Nacos `ServiceInfo`. Both spellings of `allIPs`, since releases disagree.
-fn info(http: &Http, name: &str, wanted: &Wanted, hosts: Vec<Value>) -> Value {
-    json!({
-        "name": name, "groupName": wanted.service.group, "clusters": wanted.clusters,
-        "cacheMillis": CACHE_MILLIS, "hosts": hosts, "lastRefTime": http.wall_millis(),
-        "checksum": "", "allIPs": false, "allIps": false, "reachProtectionThreshold": false,
-        "valid": true,
-    })
+async fn list_info(http: &Http, wanted: &Wanted) -> Outcome {
+    let (hosts, protected) = listed(http, wanted).await?;
+    Ok(json!({
+        "name": wanted.service.grouped_name(), "groupName": wanted.service.group,
+        "clusters": wanted.clusters, "cacheMillis": CACHE_MILLIS, "hosts": hosts,
+        "lastRefTime": http.wall_millis(), "checksum": "", "allIPs": false, "allIps": false,
+        "reachProtectionThreshold": protected, "valid": true,
+    }))
 }
 
 fn wanted(call: &Call, clusters: &str) -> Wanted {
@@ -287,11 +288,6 @@ fn wanted(call: &Call, clusters: &str) -> Wanted {
         clusters: call.text(clusters).unwrap_or("").to_owned(),
         healthy_only: call.flag("healthyOnly").unwrap_or(false),
     }
-}
-
-async fn list_info(http: &Http, wanted: &Wanted) -> Outcome {
-    let hosts = listed(http, wanted).await?;
-    Ok(info(http, &wanted.service.grouped_name(), wanted, hosts))
 }
 
 pub(super) async fn list_v1(http: Arc<Http>, call: Call) -> Outcome {
@@ -308,7 +304,8 @@ pub(super) async fn list_v3(http: Arc<Http>, call: Call) -> Outcome {
         // Nacos's default: without a cluster only that one is listed.
         DEFAULT_CLUSTER.clone_into(&mut wanted.clusters);
     }
-    Ok(Value::Array(listed(&http, &wanted).await?))
+    let (hosts, _) = listed(&http, &wanted).await?;
+    Ok(Value::Array(hosts))
 }
 
 /// All instances, disabled ones too.

@@ -121,14 +121,20 @@ pub(super) async fn catalog_instances(http: Arc<Http>, call: Call) -> Outcome {
     Ok(json!({ "list": list, "count": instances.len() }))
 }
 
-/// The instances of a service that exists.
-async fn existing(http: &Http, key: &ServiceKey) -> Result<Vec<Arc<Instance>>, Refusal> {
+/// Its protect threshold as Nacos shows it, where a service without one has zero.
+fn threshold(node: &Node, key: &ServiceKey) -> f64 {
+    let share = node.protect_threshold(key);
+    share.map_or(0.0, |share| f64::from(share.millionths()) / 1e6)
+}
+
+/// The instances of a service that exists, and its protect threshold.
+async fn existing(http: &Http, key: &ServiceKey) -> Result<(Vec<Arc<Instance>>, f64), Refusal> {
     let wanted = key.clone();
     let found = http.look(move |node| {
         let known = node
             .service(&wanted)
             .is_some_and(|service| service.version > 0);
-        known.then(|| node.instances(&wanted))
+        known.then(|| (node.instances(&wanted), threshold(node, &wanted)))
     });
     found.await?.ok_or_else(|| {
         let text = format!(
@@ -142,28 +148,28 @@ async fn existing(http: &Http, key: &ServiceKey) -> Result<Vec<Arc<Instance>>, R
 
 pub(super) async fn detail_v1(http: Arc<Http>, call: Call) -> Outcome {
     let key = call.service();
-    let instances = existing(&http, &key).await?;
+    let (instances, threshold) = existing(&http, &key).await?;
     let clusters: Vec<Value> = clusters_of(&instances)
         .into_iter()
         .map(|name| json!({ "name": name, "healthChecker": { "type": "NONE" }, "metadata": {} }))
         .collect();
     Ok(json!({
         "namespaceId": key.namespace, "name": key.name, "groupName": key.group,
-        "protectThreshold": 0.0, "metadata": {}, "selector": { "type": "none" },
+        "protectThreshold": threshold, "metadata": {}, "selector": { "type": "none" },
         "clusters": clusters,
     }))
 }
 
 pub(super) async fn detail(http: Arc<Http>, call: Call) -> Outcome {
     let key = call.service();
-    let instances = existing(&http, &key).await?;
+    let (instances, threshold) = existing(&http, &key).await?;
     let clusters: BTreeMap<&str, Value> = clusters_of(&instances)
         .into_iter()
         .map(|name| (name, json!({ "clusterName": name, "metadata": {} })))
         .collect();
     Ok(json!({
         "namespaceId": key.namespace, "namespace": key.namespace, "serviceName": key.name,
-        "groupName": key.group, "ephemeral": true, "protectThreshold": 0.0, "metadata": {},
+        "groupName": key.group, "ephemeral": true, "protectThreshold": threshold, "metadata": {},
         "selector": { "type": "none" }, "clusterMap": clusters,
     }))
 }

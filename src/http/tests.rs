@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use distro_core::config::{Config, Timing};
 use distro_core::ids::{Incarnation, NodeId, Str};
+use distro_core::message::naming::ServiceKey;
 use distro_core::node::Node;
 use distro_core::profile::Profile;
+use distro_core::protect::Share;
 use distro_core::time::Period;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -121,6 +123,9 @@ async fn cluster(count: usize, auth: &AuthSettings) -> Vec<Running> {
     for (name, main, sdk, fellow) in places {
         let mut config = Config::new(name.clone(), names.clone(), Profile::DISTRO);
         config.incarnation = Incarnation(1);
+        let half = Share::from_millionths(500_000).unwrap();
+        let guarded = ServiceKey::named("guarded");
+        config.protect.services.insert(guarded, half);
         config.timing = Timing {
             sync_delay: Period::from_millis(20),
             delay_tick: Period::from_millis(10),
@@ -258,6 +263,45 @@ async fn lists_filter_by_cluster_health_group_and_namespace() {
             .data("/nacos/v3/admin/ns/service/list?serviceNameParam=ord")
             .await;
         assert_eq!(found["totalCount"], 2);
+    };
+    LocalSet::new().run_until(work).await;
+}
+
+#[tokio::test]
+async fn a_service_below_its_threshold_is_protected_in_every_list() {
+    let work = async {
+        let node = alone().await;
+        for more in ["port=1", "port=2&healthy=false", "port=3&healthy=false"] {
+            for service in ["guarded", "orders"] {
+                let path =
+                    format!("/nacos/v1/ns/instance?serviceName={service}&ip=10.1.1.1&{more}");
+                assert_eq!(node.call("POST", &path).await.status, 200, "{more}");
+            }
+        }
+        let healthy = |hosts: &Value| {
+            let hosts = hosts.as_array().unwrap().iter();
+            hosts.filter(|host| host["healthy"] == true).count()
+        };
+        for (service, protected, count) in [("guarded", true, 3), ("orders", false, 1)] {
+            let list = format!("/nacos/v1/ns/instance/list?serviceName={service}");
+            let info = node.call("GET", &list).await.json();
+            assert_eq!(info["reachProtectionThreshold"], protected, "{service}");
+            assert_eq!(healthy(&info["hosts"]), count, "{service}");
+            let list = format!("/nacos/v2/ns/instance/list?serviceName={service}");
+            let info = node.data(&list).await;
+            assert_eq!(info["reachProtectionThreshold"], protected, "{service}");
+            let list = format!("/nacos/v3/client/ns/instance/list?serviceName={service}");
+            assert_eq!(healthy(&node.data(&list).await), count, "{service}");
+            let admin = format!("/nacos/v3/admin/ns/instance/list?serviceName={service}");
+            assert_eq!(
+                healthy(&node.data(&admin).await),
+                1,
+                "an operator sees what is so"
+            );
+            let detail = format!("/nacos/v3/admin/ns/service?serviceName={service}");
+            let threshold = if protected { 0.5 } else { 0.0 };
+            assert_eq!(node.data(&detail).await["protectThreshold"], threshold);
+        }
     };
     LocalSet::new().run_until(work).await;
 }

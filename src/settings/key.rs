@@ -5,9 +5,12 @@ use std::net::IpAddr;
 
 use distro_core::config::Timing;
 use distro_core::constants::MESSAGE_BYTES_MAX;
+use distro_core::message::naming::ServiceKey;
+use distro_core::protect::Share;
 use distro_core::time::Period;
 
 use super::member::Member;
+use super::share;
 use crate::text::value::{self, Wrong, wrong};
 
 /// What a key takes.
@@ -31,6 +34,10 @@ pub enum Kind {
     Counts,
     /// Texts by name.
     Texts,
+    /// A share from 0 to 1.
+    Share,
+    /// Shares by service.
+    Shares,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
@@ -48,6 +55,10 @@ impl Kind {
             Kind::Count => "a whole number from 0 to 4294967295".to_owned(),
             Kind::Counts => "names with whole numbers, such as { \"10.0.0.1\" = 100 }".to_owned(),
             Kind::Texts => "names with texts, such as { nacos = \"$2b$10$...\" }".to_owned(),
+            Kind::Share => "a number from 0.0 to 1.0, such as 0.8".to_owned(),
+            Kind::Shares => "services with numbers from 0.0 to 1.0, such as { orders = 0.8, \
+                 \"public@@DEFAULT_GROUP@@pay\" = 0.5 }"
+                .to_owned(),
             Kind::OneOf(words) => format!("one of \"{}\"", words.join("\", \"")),
         }
     }
@@ -96,6 +107,8 @@ impl Kind {
                     .collect::<Result<_, _>>()
                     .map(Setting::Texts)
             }
+            Kind::Share => share::read(text).map(Setting::Share),
+            Kind::Shares => share::read_all(text).map(Setting::Shares),
             Kind::OneOf(words) => match words.iter().find(|word| **word == text) {
                 Some(word) => Ok(Setting::Word(word)),
                 None => {
@@ -165,6 +178,10 @@ pub enum Setting {
     Counts(BTreeMap<String, u32>),
     /// Texts by name.
     Texts(BTreeMap<String, String>),
+    /// A share.
+    Share(Share),
+    /// Shares by service.
+    Shares(BTreeMap<ServiceKey, Share>),
     /// One of a few words.
     Word(&'static str),
 }
@@ -185,29 +202,35 @@ impl Setting {
             Setting::Size(bytes) => quoted(&value::bytes_text(*bytes)),
             Setting::Count(count) => count.to_string(),
             Setting::Counts(counts) => {
-                let pairs: Vec<String> = counts
-                    .iter()
-                    .map(|(name, count)| format!("{} = {count}", quoted(name)))
-                    .collect();
-                if pairs.is_empty() {
-                    "{}".to_owned()
-                } else {
-                    format!("{{ {} }}", pairs.join(", "))
-                }
+                let pairs = counts.iter();
+                let pairs = pairs.map(|(name, count)| format!("{} = {count}", quoted(name)));
+                table(pairs.collect())
             }
             Setting::Texts(texts) => {
                 let pairs = texts.iter();
                 let pairs =
                     pairs.map(|(name, text)| format!("{} = {}", quoted(name), quoted(text)));
-                let pairs: Vec<String> = pairs.collect();
-                if pairs.is_empty() {
-                    "{}".to_owned()
-                } else {
-                    format!("{{ {} }}", pairs.join(", "))
-                }
+                table(pairs.collect())
+            }
+            Setting::Share(share) => share::text(*share),
+            Setting::Shares(shares) => {
+                let pairs = shares.iter();
+                let pairs = pairs.map(|(service, share)| {
+                    format!("{} = {}", quoted(&service.to_string()), share::text(*share))
+                });
+                table(pairs.collect())
             }
             Setting::Word(word) => quoted(word),
         })
+    }
+}
+
+/// A TOML inline table.
+fn table(pairs: Vec<String>) -> String {
+    if pairs.is_empty() {
+        "{}".to_owned()
+    } else {
+        format!("{{ {} }}", pairs.join(", "))
     }
 }
 
@@ -265,7 +288,9 @@ pub const FORMATS: &[&str] = &["text", "json"];
 /// The default main port of a node, Nacos's.
 pub const MAIN_PORT: u16 = 8848;
 /// Tables of the file, after the keys that are in none.
-pub const TABLES: [&str; 7] = ["tls", "http", "auth", "ops", "log", "limits", "timing"];
+pub const TABLES: [&str; 8] = [
+    "naming", "tls", "http", "auth", "ops", "log", "limits", "timing",
+];
 /// Whether something is done at all.
 pub const SWITCH: &[&str] = &["on", "off"];
 /// Words for what a listener asks of those who connect.
@@ -286,6 +311,7 @@ pub fn keys() -> Vec<Key> {
     let mut keys = place_keys();
     keys.extend(member_keys());
     keys.extend(rest_keys());
+    keys.extend(naming_keys());
     keys.extend(tls_keys());
     keys.extend(http_keys());
     keys.extend(ops_keys());
@@ -342,6 +368,17 @@ fn rest_keys() -> Vec<Key> {
         key("", "data-dir", Kind::Text, Setting::Unset, lives),
         key("", "drain-timeout", Kind::Time, drain, wait),
         key("", "message-bytes-max", Kind::Size, size, "largest message"),
+    ]
+}
+
+fn naming_keys() -> Vec<Key> {
+    let (share, shares) = (Kind::Share, Kind::Shares);
+    let none = Setting::Shares(BTreeMap::new());
+    let all = "share of healthy instances at which all are listed as healthy";
+    let some = "the same for single services";
+    vec![
+        key("naming", "protect-threshold", share, Setting::Unset, all),
+        key("naming", "protect-thresholds", shares, none, some),
     ]
 }
 
@@ -452,6 +489,7 @@ pub fn assumed(path: &str) -> &'static str {
         "auth.secret" => "random: tokens hold on this node, and until it ends",
         "ops.port" => "port + 1002",
         "ops.bind" => "127.0.0.1, or `bind` when that is a loopback address",
+        "naming.protect-threshold" => "no service is protected",
         "limits.rule-file" => "none",
         "data-dir" => "none: the wall clock alone orders this node's lives",
         _ => "no limit",

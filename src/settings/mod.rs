@@ -3,13 +3,14 @@
 //!
 //! # Layout
 //! - [`key`]: the keys · [`read`]: where values come from · [`member`]: addresses of nodes
-//! - [`http`]: the main port and its users · [`boot`]: the number of this node's life · [`tls`]: the table `tls`
+//! - `share`: shares of services · [`http`]: the main port and its users · [`boot`]: the number of this node's life · [`tls`]: the table `tls`
 
 pub mod boot;
 pub mod http;
 pub mod key;
 pub mod member;
 pub mod read;
+mod share;
 pub mod tls;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use distro_core::config::{Config, ConnectionLimits, Timing};
 use distro_core::ids::{NodeId, Str};
 use distro_core::profile::Profile;
+use distro_core::protect::ProtectThresholds;
 use distro_core::time::Period;
 
 use crate::shell::{CLUSTER_PORT_OFFSET, OPS_PORT_OFFSET, Ports, SDK_PORT_OFFSET};
@@ -233,10 +235,22 @@ impl Settings {
             per_ip: self.counts("limits.per-ip"),
             per_app: self.counts("limits.per-app"),
         };
+        config.protect = self.protect();
         if let Setting::Size(bytes) = self.get("message-bytes-max") {
             config.message_bytes_max = *bytes;
         }
         config
+    }
+
+    fn protect(&self) -> ProtectThresholds {
+        let mut protect = ProtectThresholds::default();
+        if let Setting::Share(share) = self.get("naming.protect-threshold") {
+            protect.default = Some(*share);
+        }
+        if let Setting::Shares(shares) = self.get("naming.protect-thresholds") {
+            protect.services.clone_from(shares);
+        }
+        protect
     }
 
     fn timing(&self) -> Timing {

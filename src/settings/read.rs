@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::key::{Key, Kind, Setting, TABLES};
 use super::member::Member;
-use super::{Origin, Settings, Text};
+use super::{Origin, Settings, Text, share};
 use crate::text::problem::{Problem, Problems, did_you_mean, help_for, line_of};
 use crate::text::value::Wrong;
 
@@ -320,6 +320,12 @@ fn from_toml(key: &Key, value: &Value<'_>) -> Result<Setting, Problem> {
             }
             Ok(Setting::Counts(counts))
         }
+        Kind::Share => {
+            let text = number(value).ok_or_else(wrong_type)?;
+            let read = key.kind.read(&text);
+            read.map_err(|wrong| problem(value.span(), wrong))
+        }
+        Kind::Shares => shares(value.get_ref().as_table().ok_or_else(wrong_type)?),
         Kind::Port | Kind::Count => {
             let text = integer(value).ok_or_else(wrong_type)?;
             let read = key.kind.read(&text);
@@ -339,6 +345,26 @@ fn integer(value: &Value<'_>) -> Option<String> {
     let integer = value.get_ref().as_integer()?;
     let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
     Some(number.to_string())
+}
+
+fn shares(table: &DeTable<'_>) -> Result<Setting, Problem> {
+    let mut shares = std::collections::BTreeMap::new();
+    for (name, value) in table {
+        let text = number(value).ok_or_else(|| Problem {
+            span: value.span(),
+            message: format!("`{}` is not a number", name.get_ref()),
+            help: format!("write {}", Kind::Share.takes()),
+        })?;
+        share::add(&mut shares, name.get_ref(), &text)
+            .map_err(|wrong| problem(name.span().start..value.span().end, wrong))?;
+    }
+    Ok(Setting::Shares(shares))
+}
+
+/// A number, whole or not, as text.
+fn number(value: &Value<'_>) -> Option<String> {
+    let float = value.get_ref().as_float();
+    float.map_or_else(|| integer(value), |float| Some(float.as_str().to_owned()))
 }
 
 fn member(value: &Value<'_>) -> Result<Member, Problem> {

@@ -61,6 +61,8 @@ fn what_is_printed_reads_back_as_the_same() {
             flag("members", "10.0.0.1,10.0.0.2:8848/1/2"),
             flag("limits.per-ip", "10.9.9.9=7"),
             flag("data-dir", "a \"b\\c"),
+            flag("naming.protect-threshold", "0.25"),
+            flag("naming.protect-thresholds", "orders=0.8,dev@@g@@pay=1"),
         ],
         ..Sources::default()
     };
@@ -111,4 +113,46 @@ fn a_life_has_a_higher_number_than_the_one_before_even_when_the_clock_went_back(
     std::fs::write(dir.join("boot"), "soup").unwrap();
     assert!(boot::incarnation(Some(&dir), Wall(1)).is_err());
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn protect_thresholds_of_a_file_reach_the_machine_and_wrong_ones_are_told_with_their_place() {
+    let text = "[naming]\nprotect-threshold = 0.8\n\n[naming.protect-thresholds]\norders = 1\n\
+                \"dev@@g@@pay\" = 0.333\n";
+    let of = |text: &str| Sources {
+        file: Some(file("protect.toml", text)),
+        ..Sources::default()
+    };
+    let (settings, _) = load(&of(text)).unwrap();
+    let protect = settings.config(NodeId::new("a:1"), Vec::new()).protect;
+    let share = |service: &str| {
+        let mut key = distro_core::message::naming::ServiceKey::named(service);
+        if service == "pay" {
+            (key.namespace, key.group) = (Str::from("dev"), Str::from("g"));
+        }
+        protect.of(&key).map(|share| share.millionths())
+    };
+    assert_eq!(share("orders"), Some(1_000_000));
+    assert_eq!(share("pay"), Some(333_000));
+    assert_eq!(share("any"), Some(800_000));
+    for (wrong, told, at) in [
+        ("protect-threshold = 80", "`80` is no share", ":2:21"),
+        ("protect-threshold = \"much\"", "cannot be this", ":2:21"),
+        (
+            "[naming.protect-thresholds]\n\"@@x\" = 0.5",
+            "`@@x` names no service",
+            ":3:1",
+        ),
+        (
+            "[naming.protect-thresholds]\nx = \"y\"",
+            "`x` is not a number",
+            ":3:5",
+        ),
+    ] {
+        let problems = load(&of(&format!("[naming]\n{wrong}\n"))).unwrap_err();
+        let text = problems[0].render(false);
+        for part in [told, at] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
 }

@@ -249,6 +249,8 @@ pub struct ServiceInfo {
     pub clusters: Str,
     /// Enabled instances that match, in the order of (ip, port, cluster).
     pub hosts: Vec<Arc<Instance>>,
+    /// Too few instances are healthy: unhealthy ones are named as healthy (`protectThreshold`).
+    pub reach_protection_threshold: bool,
     /// Milliseconds; strictly increasing per node and service, near the wall clock. Official SDKs
     /// order lists by it.
     pub last_ref_time: i64,

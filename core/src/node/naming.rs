@@ -147,6 +147,7 @@ impl Node {
         let filter = Filter {
             clusters: &request.clusters,
             healthy_only: false,
+            protect: self.config.protect.of(&service),
         };
         let info = self
             .services
@@ -180,6 +181,7 @@ impl Node {
         let filter = Filter {
             clusters: &request.clusters,
             healthy_only: request.healthy_only,
+            protect: self.config.protect.of(&service),
         };
         let info = self
             .services

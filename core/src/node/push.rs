@@ -134,6 +134,7 @@ impl Node {
     fn push_list(&mut self, service: &ServiceKey, targets: &[ClientId], out: &mut Vec<Output>) {
         // Subscribers mostly ask for the same clusters: they share one list.
         let mut lists: BTreeMap<Str, Arc<ServiceInfo>> = BTreeMap::new();
+        let protect = self.config.protect.of(service);
         for client in targets {
             let native = self
                 .clients
@@ -154,6 +155,7 @@ impl Node {
                     let filter = Filter {
                         clusters: &clusters,
                         healthy_only: false,
+                        protect,
                     };
                     let info = self
                         .services

@@ -11,7 +11,9 @@ use alloc::vec::Vec;
 use super::clients::Clients;
 use crate::ids::{ClientId, Str};
 use crate::message::naming::{Instance, ServiceInfo, ServiceKey};
+use crate::protect::Share;
 use crate::time::{Mono, Wall};
+use crate::view::Selection;
 
 /// One service.
 #[derive(Debug, Default)]
@@ -45,16 +47,37 @@ pub(crate) struct Services {
 pub(crate) struct Filter<'a> {
     pub(crate) clusters: &'a str,
     pub(crate) healthy_only: bool,
+    /// The service's protect threshold.
+    pub(crate) protect: Option<Share>,
 }
 
 impl Filter<'_> {
     fn passes(&self, instance: &Instance) -> bool {
-        let in_cluster = self.clusters.is_empty()
+        let in_cluster = self.clusters.trim().is_empty()
             || self
                 .clusters
                 .split(',')
                 .any(|cluster| cluster == &*instance.cluster_name);
         in_cluster && (instance.healthy || !self.healthy_only)
+    }
+
+    /// The instances that pass, and whether they are protected (Nacos
+    /// `selectInstancesWithHealthyProtection`, which counts what the filter left).
+    fn select(&self, all: &[Arc<Instance>]) -> Selection {
+        let passing = all.iter().filter(|instance| self.passes(instance));
+        let mut hosts: Vec<Arc<Instance>> = passing.cloned().collect();
+        let protected = self.protect.is_some_and(|threshold| {
+            let healthy = hosts.iter().filter(|instance| instance.healthy).count();
+            threshold.holds(healthy, hosts.len())
+        });
+        if protected {
+            for host in hosts.iter_mut().filter(|host| !host.healthy) {
+                let mut healthy = Instance::clone(host);
+                healthy.healthy = true;
+                *host = Arc::new(healthy);
+            }
+        }
+        Selection { hosts, protected }
     }
 }
 
@@ -191,33 +214,25 @@ impl Services {
         filter: Filter<'_>,
         wall: Wall,
     ) -> Arc<ServiceInfo> {
-        let hosts = match self.table.get_mut(key) {
-            None => Vec::new(),
+        let (selection, version, last_ref_time) = match self.table.get_mut(key) {
             Some(service) => {
                 let all = service
                     .hosts
                     .get_or_insert_with(|| project(clients, key, &service.publishers).into());
-                all.iter()
-                    .filter(|instance| filter.passes(instance))
-                    .cloned()
-                    .collect()
-            }
-        };
-        let (version, last_ref_time) = match self.table.get_mut(key) {
-            Some(service) => {
                 // Strictly increasing, whatever the wall clock does: clients order lists by it.
                 service.last_ref_time = wall.0.max(service.last_ref_time + 1);
-                (service.version, service.last_ref_time)
+                (filter.select(all), service.version, service.last_ref_time)
             }
             None => {
                 self.stamp_floor = self.stamp_floor.max(wall.0);
-                (self.version, self.stamp_floor)
+                (Selection::default(), self.version, self.stamp_floor)
             }
         };
         Arc::new(ServiceInfo {
             service: key.clone(),
             clusters: Str::from(filter.clusters),
-            hosts,
+            hosts: selection.hosts,
+            reach_protection_threshold: selection.protected,
             last_ref_time,
             version,
         })
@@ -236,13 +251,14 @@ impl Services {
         clients: &Clients,
         key: &ServiceKey,
         filter: Filter<'_>,
-    ) -> Vec<Arc<Instance>> {
+    ) -> Selection {
         let Some(service) = self.table.get(key) else {
-            return Vec::new();
+            return Selection::default();
         };
-        let mut hosts = project(clients, key, &service.publishers);
-        hosts.retain(|instance| filter.passes(instance));
-        hosts
+        match &service.hosts {
+            Some(hosts) => filter.select(hosts),
+            None => filter.select(&project(clients, key, &service.publishers)),
+        }
     }
 }
 

@@ -10,8 +10,11 @@ use crate::config::ConnectionLimits;
 use crate::ids::{ClientId, Incarnation, NodeId};
 use crate::message::naming::{Instance, ServiceKey};
 use crate::profile::Profile;
+use crate::protect::Share;
 use crate::time::Period;
-use crate::view::{ClientView, ConnectionView, Counters, MemberView, ServiceView, Sizes};
+use crate::view::{
+    ClientView, ConnectionView, Counters, MemberView, Selection, ServiceView, Sizes,
+};
 
 impl Node {
     /// This node's address.
@@ -149,14 +152,22 @@ impl Node {
     /// The enabled instances of a service as a query would list them now, in the order of
     /// (ip, port, cluster). `clusters` is comma-separated, empty for all.
     pub fn list(&self, key: &ServiceKey, clusters: &str, healthy_only: bool) -> Vec<Arc<Instance>> {
-        self.services.list(
-            &self.clients,
-            key,
-            Filter {
-                clusters,
-                healthy_only,
-            },
-        )
+        self.select(key, clusters, healthy_only).hosts
+    }
+
+    /// The same, and whether the service is protected.
+    pub fn select(&self, key: &ServiceKey, clusters: &str, healthy_only: bool) -> Selection {
+        let filter = Filter {
+            clusters,
+            healthy_only,
+            protect: self.protect_threshold(key),
+        };
+        self.services.list(&self.clients, key, filter)
+    }
+
+    /// The protect threshold of a service; `None` when it is never protected.
+    pub fn protect_threshold(&self, key: &ServiceKey) -> Option<Share> {
+        self.config.protect.of(key)
     }
 
     /// The other members in address order.

@@ -227,6 +227,7 @@ fn list(service: &str, version: u64, stamp: i64, ports: &[u16]) -> Arc<ServiceIn
             .iter()
             .map(|port| Arc::new(Instance::new("10.0.1.9", *port)))
             .collect(),
+        reach_protection_threshold: false,
         last_ref_time: stamp,
         version,
     })

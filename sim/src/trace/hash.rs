@@ -180,11 +180,13 @@ impl TraceHash {
                 service,
                 clusters,
                 hosts,
+                reach_protection_threshold,
                 last_ref_time,
                 version,
             } = info;
             let mut hasher = StableHasher::default();
             (service, clusters, last_ref_time, version, hosts.len()).hash(&mut hasher);
+            reach_protection_threshold.hash(&mut hasher);
             for host in hosts {
                 hasher.write_u64(instances.hash(host, hash_of));
             }

@@ -112,6 +112,9 @@ pub(super) fn service_info(line: &mut Line<'_>, info: &ServiceInfo) {
     }
     line.unsigned("version", info.version);
     line.number("refTime", info.last_ref_time);
+    if info.reach_protection_threshold {
+        line.flag("protected", true);
+    }
     line.list("hosts", info.hosts.iter().map(|one| Shown(one)));
 }
 

@@ -53,6 +53,11 @@ pub(super) fn node_id(index: usize) -> NodeId {
 
 impl Cluster {
     pub(super) fn new(nodes: usize, profile: Profile) -> Cluster {
+        Cluster::with(nodes, profile, |_| {})
+    }
+
+    /// The same with other settings.
+    pub(super) fn with(nodes: usize, profile: Profile, set: impl Fn(&mut Config)) -> Cluster {
         let now = Now {
             mono: Mono(0),
             wall: Wall(1_700_000_000_000),
@@ -73,7 +78,8 @@ impl Cluster {
             clients: Vec::new(),
         };
         for index in 0..nodes {
-            let config = Config::new(node_id(index), members.clone(), profile);
+            let mut config = Config::new(node_id(index), members.clone(), profile);
+            set(&mut config);
             cluster
                 .nodes
                 .push(Node::new(config, now).expect("the test's configuration is good"));
@@ -245,13 +251,15 @@ impl Cluster {
 
     pub(super) fn register(&mut self, client: usize, service: &str, port: u16) {
         let instance = Instance::new(&format!("10.1.0.{client}"), port);
-        let operation = InstanceOperation::Register;
-        let service = ServiceKey::named(service);
+        self.publish(client, ServiceKey::named(service), instance);
+    }
+
+    pub(super) fn publish(&mut self, client: usize, service: ServiceKey, instance: Instance) {
         self.ask(
             client,
             Request::Instance(Box::new(InstanceRequest {
                 service,
-                operation,
+                operation: InstanceOperation::Register,
                 instance,
             })),
         );

@@ -104,6 +104,7 @@ pub(super) fn list(version: u64, hosts: &[&Arc<Instance>]) -> Arc<ServiceInfo> {
         service: service(),
         clusters: "".into(),
         hosts: hosts.iter().map(|instance| Arc::clone(instance)).collect(),
+        reach_protection_threshold: false,
         last_ref_time: 0,
         version,
     })
