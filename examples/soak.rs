@@ -246,7 +246,7 @@ async fn listed(node: usize) -> Result<BTreeSet<(u16, u16)>, Failure> {
     let mut found = BTreeSet::new();
     for service in 0..SERVICES {
         let list = client.query(format!("soak-{service}")).await?;
-        for instance in &list.hosts {
+        for instance in list.hosts.iter() {
             found.insert((service, u16::try_from(instance.port - 1_000)?));
         }
     }

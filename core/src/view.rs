@@ -2,7 +2,6 @@
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use crate::ids::{ClientId, Incarnation, NodeId};
 use crate::message::cluster::NodeState;
@@ -39,7 +38,7 @@ pub struct ServiceView<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
     /// Enabled instances that match, in the order of (ip, port, cluster).
-    pub hosts: Vec<Arc<Instance>>,
+    pub hosts: Arc<[Arc<Instance>]>,
     /// Too few instances are healthy: unhealthy ones are named as healthy.
     pub protected: bool,
 }

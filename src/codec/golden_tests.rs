@@ -279,7 +279,7 @@ fn an_empty_list_says_so() {
     let info = ServiceInfo {
         service: ServiceKey::named("demo"),
         clusters: Str::from(""),
-        hosts: Vec::new(),
+        hosts: Arc::default(),
         reach_protection_threshold: false,
         last_ref_time: 1,
         version: 0,

@@ -247,8 +247,9 @@ pub struct ServiceInfo {
     pub service: ServiceKey,
     /// The filter that was asked for, byte for byte.
     pub clusters: Str,
-    /// Enabled instances that match, in the order of (ip, port, cluster).
-    pub hosts: Vec<Arc<Instance>>,
+    /// Enabled instances that match, in the order of (ip, port, cluster). Shared by all lists of a
+    /// service that nothing was left out of, as long as they stay the same.
+    pub hosts: Arc<[Arc<Instance>]>,
     /// Too few instances are healthy: unhealthy ones are named as healthy (`protectThreshold`).
     pub reach_protection_threshold: bool,
     /// Milliseconds; strictly increasing per node and service, near the wall clock. Official SDKs

@@ -63,20 +63,23 @@ impl Filter<'_> {
 
     /// The instances that pass, and whether they are protected (Nacos
     /// `selectInstancesWithHealthyProtection`, which counts what the filter left).
-    fn select(&self, all: &[Arc<Instance>]) -> Selection {
-        let passing = all.iter().filter(|instance| self.passes(instance));
-        let mut hosts: Vec<Arc<Instance>> = passing.cloned().collect();
+    fn select(&self, all: &Arc<[Arc<Instance>]>) -> Selection {
+        // Why not always a new list: most readers want all, and every copy costs its length.
+        let hosts: Arc<[Arc<Instance>]> = if all.iter().all(|instance| self.passes(instance)) {
+            Arc::clone(all)
+        } else {
+            let passing = all.iter().filter(|instance| self.passes(instance));
+            passing.cloned().collect()
+        };
         let protected = self.protect.is_some_and(|threshold| {
             let healthy = hosts.iter().filter(|instance| instance.healthy).count();
             threshold.holds(healthy, hosts.len())
         });
-        if protected {
-            for host in hosts.iter_mut().filter(|host| !host.healthy) {
-                let mut healthy = Instance::clone(host);
-                healthy.healthy = true;
-                *host = Arc::new(healthy);
-            }
-        }
+        let hosts = if protected {
+            hosts.iter().map(as_healthy).collect()
+        } else {
+            hosts
+        };
         Selection { hosts, protected }
     }
 }
@@ -257,9 +260,18 @@ impl Services {
         };
         match &service.hosts {
             Some(hosts) => filter.select(hosts),
-            None => filter.select(&project(clients, key, &service.publishers)),
+            None => filter.select(&project(clients, key, &service.publishers).into()),
         }
     }
+}
+
+fn as_healthy(instance: &Arc<Instance>) -> Arc<Instance> {
+    if instance.healthy {
+        return Arc::clone(instance);
+    }
+    let mut healthy = Instance::clone(instance);
+    healthy.healthy = true;
+    Arc::new(healthy)
 }
 
 /// The enabled instances that the publishers publish, each (ip, port, cluster) once.

@@ -151,7 +151,12 @@ impl Node {
 
     /// The enabled instances of a service as a query would list them now, in the order of
     /// (ip, port, cluster). `clusters` is comma-separated, empty for all.
-    pub fn list(&self, key: &ServiceKey, clusters: &str, healthy_only: bool) -> Vec<Arc<Instance>> {
+    pub fn list(
+        &self,
+        key: &ServiceKey,
+        clusters: &str,
+        healthy_only: bool,
+    ) -> Arc<[Arc<Instance>]> {
         self.select(key, clusters, healthy_only).hosts
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Picture {
     pub(crate) rows: BTreeMap<ClientId, Row>,
-    pub(crate) lists: BTreeMap<ServiceKey, Vec<Arc<Instance>>>,
+    pub(crate) lists: BTreeMap<ServiceKey, Arc<[Arc<Instance>]>>,
 }
 
 /// Judge of L1.
@@ -185,7 +185,7 @@ pub(crate) fn differs((a, left): (&str, &Picture), (b, right): (&str, &Picture))
     for key in keys {
         let (ours, theirs) = (left.lists.get(key), right.lists.get(key));
         if ours != theirs {
-            let count = |list: Option<&Vec<Arc<Instance>>>| list.map_or(0, Vec::len);
+            let count = |list: Option<&Arc<[Arc<Instance>]>>| list.map_or(0, |list| list.len());
             return Some(format!(
                 "{a} lists {} instances of {key} and {b} lists {}, and they are not the same",
                 count(ours),

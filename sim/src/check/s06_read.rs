@@ -64,7 +64,7 @@ fn wrong(node: u32, listing: &Listing<'_>, query: bool, cx: &Context<'_>) -> Opt
             first.ip, first.port
         ));
     };
-    for instance in &listing.info.hosts {
+    for instance in listing.info.hosts.iter() {
         if !list.has(Place::of(instance), instance, since) {
             return Some(format!(
                 "with {}:{} as no record has held it lately",

@@ -155,7 +155,7 @@ fn look(client: u32, cx: &Context<'_>, looks: &mut Vec<Option<String>>) {
             let mut wrong = None;
             cx.tables.with_node(HostId(node), &mut |machine| {
                 let want = machine.list(service, clusters, false);
-                if has != want {
+                if *has != *want {
                     wrong = Some(format!(
                         "all is quiet, but the list of {service} at {} ({} instances) is not \
                          that of {} ({})",

@@ -187,7 +187,7 @@ impl TraceHash {
             let mut hasher = StableHasher::default();
             (service, clusters, last_ref_time, version, hosts.len()).hash(&mut hasher);
             reach_protection_threshold.hash(&mut hasher);
-            for host in hosts {
+            for host in hosts.iter() {
                 hasher.write_u64(instances.hash(host, hash_of));
             }
             hasher.finish()

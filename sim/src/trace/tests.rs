@@ -62,7 +62,7 @@ fn info() -> Arc<ServiceInfo> {
     Arc::new(ServiceInfo {
         service: ServiceKey::named("orders"),
         clusters: Str::from(""),
-        hosts: vec![Arc::new(Instance::new("10.1.0.1", 8080))],
+        hosts: [Arc::new(Instance::new("10.1.0.1", 8080))].into(),
         reach_protection_threshold: false,
         last_ref_time: 1_700,
         version: 4,

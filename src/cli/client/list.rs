@@ -1,5 +1,7 @@
 //! `distro list`.
 
+use std::sync::Arc;
+
 use clap::Args;
 use distro_core::ids::Str;
 use distro_core::message::naming::{DEFAULT_GROUP, DEFAULT_NAMESPACE, ServiceKey};
@@ -56,11 +58,11 @@ async fn instances(
     };
     let hosts = match client.call(query).await? {
         Answer::Service(info) => info.hosts.clone(),
-        Answer::Done | Answer::Services(_) => Vec::new(),
+        Answer::Done | Answer::Services(_) => Arc::default(),
     };
     match arguments.common.format {
         Format::Json => {
-            for instance in &hosts {
+            for instance in hosts.iter() {
                 print(&json_of(instance).to_string())?;
             }
         }

@@ -67,7 +67,7 @@ pub async fn watch(arguments: &WatchArguments) -> Result<u8, Failure> {
 /// What the reader has seen.
 struct Shown {
     format: Format,
-    hosts: Option<Vec<Arc<Instance>>>,
+    hosts: Option<Arc<[Arc<Instance>]>>,
     connected: Option<String>,
 }
 

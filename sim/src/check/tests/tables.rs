@@ -56,7 +56,7 @@ fn picture(revision: u64, index: u32, vouched: bool) -> Picture {
     picture.rows.insert(id, row);
     picture
         .lists
-        .insert(service(), vec![Arc::new(instance(index))]);
+        .insert(service(), [Arc::new(instance(index))].into());
     picture
 }
 
