@@ -9,12 +9,13 @@
 //!
 //! # Layout
 //! - `request`, `response`: one message type after the other
-//! - `naming`, `instance`: instances and service lists · `distro`: replication · `sync`: its content ·
+//! - `naming`, `instance`: instances and service lists · `hosts`: their text, kept · `distro`: replication · `sync`: its content ·
 //!   `extension`: what only our own nodes say · `cluster`: members
 
 mod cluster;
 mod distro;
 mod extension;
+mod hosts;
 mod instance;
 mod naming;
 mod request;

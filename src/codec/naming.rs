@@ -11,6 +11,7 @@ use distro_core::message::naming::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::hosts::HostsOut;
 use super::instance::{InstanceIn, InstanceOut};
 use super::{NoHeaders, or_default, or_empty};
 
@@ -295,7 +296,7 @@ pub(super) struct ServiceInfoOut<'a> {
     group_name: &'a str,
     clusters: &'a str,
     cache_millis: i64,
-    hosts: Vec<InstanceOut<'a>>,
+    hosts: HostsOut<'a>,
     last_ref_time: i64,
     checksum: &'static str,
     all_ips: bool,
@@ -328,11 +329,7 @@ impl<'a> From<&'a ServiceInfo> for ServiceInfoOut<'a> {
             group_name: &info.service.group,
             clusters: &info.clusters,
             cache_millis: CACHE_MILLIS,
-            hosts: info
-                .hosts
-                .iter()
-                .map(|host| InstanceOut::from(&**host))
-                .collect(),
+            hosts: HostsOut(&info.hosts),
             last_ref_time: info.last_ref_time,
             checksum: "",
             all_ips: false,
