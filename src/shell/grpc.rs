@@ -12,6 +12,7 @@ use super::guard::Guard;
 use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
 use crate::carrier::grpc::PREFACE_START;
 use crate::carrier::grpc::client::{self, Client};
+use crate::carrier::grpc::gather::Gather;
 use crate::carrier::grpc::payload::Headers;
 use crate::carrier::grpc::server::{self, CallId, PushError, Server};
 use crate::carrier::tcp::FrameKind;
@@ -34,7 +35,7 @@ fn joined<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     stream: Stream<R, W>,
     first: &'static [u8],
 ) -> impl AsyncRead + AsyncWrite + Unpin {
-    tokio::io::join(first.chain(stream.reader), stream.writer)
+    tokio::io::join(first.chain(stream.reader), Gather::new(stream.writer))
 }
 
 impl<R, W, C> Connection<R, W, C>
