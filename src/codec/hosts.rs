@@ -104,8 +104,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
-
     use super::*;
 
     fn hosts(port: u16) -> Arc<[Arc<Instance>]> {

@@ -72,7 +72,6 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Gather<W> {
 
 #[cfg(test)]
 mod tests {
-
     use tokio::io::AsyncWriteExt;
 
     use super::*;
