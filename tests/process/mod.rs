@@ -6,7 +6,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -39,21 +39,29 @@ pub fn text(bytes: &[u8]) -> String {
 pub struct Process {
     pub child: Child,
     pub lines: mpsc::Receiver<String>,
+    /// Where it reads, if the command said that it is to be piped.
+    pub input: Option<ChildStdin>,
 }
 
 impl Process {
-    /// `log`: its lines are those of standard error.
+    /// The binary `distro`. `log`: its lines are those of standard error.
     pub fn start(arguments: &[&str], log: bool) -> Process {
         let mut command = distro();
         command.args(arguments).stdin(Stdio::null());
-        let silent = if log { Stdio::null() } else { Stdio::piped() };
-        command.stdout(silent);
-        command.stderr(if log {
-            Stdio::piped()
+        let noise = if log { Stdio::null() } else { Stdio::inherit() };
+        Process::spawn(command, log, noise)
+    }
+
+    /// Any command. `noise` is where the stream goes that is not read.
+    pub fn spawn(mut command: Command, log: bool, noise: Stdio) -> Process {
+        if log {
+            command.stdout(noise).stderr(Stdio::piped());
         } else {
-            Stdio::inherit()
-        });
-        let mut child = command.spawn().unwrap();
+            command.stdout(Stdio::piped()).stderr(noise);
+        }
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (send, lines) = mpsc::channel();
         let stream: Box<dyn std::io::Read + Send> = if log {
             Box::new(child.stderr.take().unwrap())
@@ -67,21 +75,38 @@ impl Process {
                 }
             }
         });
-        Process { child, lines }
+        let input = child.stdin.take();
+        Process {
+            child,
+            lines,
+            input,
+        }
+    }
+
+    /// What `pick` makes of the first line of which it makes anything; otherwise the lines that
+    /// came instead, until the end or for as long as `patience` allows between two of them.
+    pub fn first<T>(
+        &self,
+        patience: Duration,
+        pick: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Vec<String>> {
+        let mut seen = Vec::new();
+        loop {
+            let Ok(line) = self.lines.recv_timeout(patience) else {
+                return Err(seen);
+            };
+            if let Some(value) = pick(&line) {
+                return Ok(value);
+            }
+            seen.push(line);
+        }
     }
 
     /// The first JSON line of which `is` holds.
     pub fn until(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let mut seen = Vec::new();
-        loop {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
-                panic!("never: {what}; seen: {seen:#?}");
-            };
-            if let Some(value) = serde_json::from_str(&line).ok().filter(|value| is(value)) {
-                return value;
-            }
-            seen.push(line);
-        }
+        let pick = |line: &str| serde_json::from_str(line).ok().filter(|value| is(value));
+        self.first(PATIENCE, pick)
+            .unwrap_or_else(|seen| panic!("never: {what}; seen: {seen:#?}"))
     }
 
     pub fn until_message(&self, message: &str) -> Value {
