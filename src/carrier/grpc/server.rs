@@ -346,6 +346,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
 
     /// Ends the connection: what is queued is still sent, [`Server::next`] is `None` when the
     /// client knows. Give that a time limit.
+    ///
+    /// Why streams end with a status where Nacos says OK: the Python SDK takes only an error as a
+    /// sign that it has to connect again, and otherwise never registers what it lost.
     pub fn finish(&mut self) {
         self.finishing = true;
         let status = Status::new(Code::Unavailable, "the connection is being closed");
@@ -353,7 +356,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             refuse(&mut respond, refusal(&status));
         }
         for (_, stream) in std::mem::take(&mut self.streams) {
-            stream.end(None);
+            stream.end(Some(status.clone()));
         }
         self.conn.graceful_shutdown();
     }

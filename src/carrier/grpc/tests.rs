@@ -260,6 +260,35 @@ async fn a_stream_carries_messages_both_ways_until_the_server_finishes() {
 }
 
 #[tokio::test]
+async fn a_server_that_finishes_ends_its_streams_with_an_error() {
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    let served = async {
+        let mut server = Server::accept(there, 1024).await.unwrap();
+        let opened = server.next().await;
+        assert!(matches!(opened, Some(server::Event::StreamOpened(_))));
+        server.finish();
+        assert_eq!(server.next().await, None);
+    };
+    let asked = async {
+        let (mut requests, conn) = h2::client::handshake(here).await.unwrap();
+        let request = asking(Method::POST, STREAM_PATH, "application/grpc");
+        let (answer, send) = requests.send_request(request, false).unwrap();
+        let trailers = async move {
+            let mut body = answer.await.unwrap().into_body();
+            assert!(body.data().await.is_none());
+            let trailers = body.trailers().await.unwrap().unwrap();
+            drop((requests, send));
+            trailers
+        };
+        let (trailers, ended) = tokio::join!(trailers, conn);
+        ended.unwrap();
+        let status = Status::read(&trailers).unwrap_err();
+        assert_eq!(status.code, Code::Unavailable);
+    };
+    tokio::join!(served, asked);
+}
+
+#[tokio::test]
 async fn a_client_that_finishes_delivers_what_it_sent() {
     let (mut client, mut server) = pair().await;
     client
