@@ -9,7 +9,8 @@ use distro_core::message::distro::{ClientSyncData, DistroDataRequest, DistroData
 use distro_core::message::naming::{
     Instance, InstanceOperation, Published, ServiceInfo, ServiceKey, Weight,
 };
-use distro_core::message::{Request, Response, ResponseBody};
+use distro_core::message::unsupported::Unsupported;
+use distro_core::message::{Request, Response, ResponseBody, code};
 use serde_json::Value;
 
 use super::*;
@@ -417,4 +418,23 @@ fn values_of_the_wrong_type_in_extend_datum_are_understood() {
     assert_eq!((instance.weight, instance.enabled), (Weight(5.0), false));
     assert_eq!(instance.instance_id.as_deref(), Some("7"));
     assert_eq!(instance.metadata.len(), 2);
+}
+
+#[test]
+fn what_is_not_offered_is_read_whatever_it_carries_and_refused_by_its_own_type() {
+    let sample = r#"{"headers":{"charset":"UTF-8"},"dataId":"app.yaml","group":"DEFAULT_GROUP","tenant":"","configListenContexts":[{"dataId":"a"}],"module":"config"}"#;
+    for (which, asked, answered) in Unsupported::ALL {
+        let payload = Payload {
+            type_name: Str::from(asked),
+            client_ip: Str::from(""),
+            body: Bytes::from(sample),
+        };
+        assert_eq!(decode_request(&payload), Request::Unsupported(which));
+        let body = ResponseBody::Unsupported(which);
+        let refusal = Response::fail(code::SERVER_NOT_IMPLEMENTED, "no", body);
+        let payload = encode_response(&refusal, None, &Ends::default());
+        assert_eq!(&*payload.type_name, answered);
+        let text = r#"{"resultCode":500,"errorCode":501,"message":"no","success":false}"#;
+        assert_eq!(payload.body, text);
+    }
 }

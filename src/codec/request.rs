@@ -8,6 +8,7 @@ use distro_core::ids::{ClientId, RequestId, Str};
 use distro_core::message::internal::{
     ConnectResetRequest, ConnectionSetupRequest, SetupAckRequest,
 };
+use distro_core::message::unsupported::Unsupported;
 use distro_core::message::{MalformedRequest, MessageKind, Request};
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +112,7 @@ pub fn encode_request(request: &Request, id: Option<RequestId>, ends: &Ends) -> 
         Request::ServerCheck
         | Request::HealthCheck
         | Request::ServerLoaderInfo
+        | Request::Unsupported(_)
         | Request::Unknown(_) => to_json(&Bare::internal(None)),
         Request::ClientDetection => to_json(&Bare::internal(id)),
         Request::ConnectionSetup(setup) => {
@@ -224,7 +226,10 @@ fn decode(payload: &Payload) -> Result<Request, Str> {
                 .ok_or_else(|| Str::from("Node information is illegal"))?;
             Request::MemberReport(Box::new(node.try_into()?))
         }
-        unknown => Request::Unknown(clipped(unknown)),
+        other => match Unsupported::of_request(other) {
+            Some(which) => object().map(|_| Request::Unsupported(which))?,
+            None => Request::Unknown(clipped(other)),
+        },
     })
 }
 

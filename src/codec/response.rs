@@ -4,6 +4,7 @@ use bytes::Bytes;
 use distro_core::ids::{ClientId, RequestId, Str};
 use distro_core::message::internal::ServerCheckResponse;
 use distro_core::message::naming::{InstanceOperation, ServiceListResponse};
+use distro_core::message::unsupported::Unsupported;
 use distro_core::message::{Response, ResponseBody};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,8 @@ pub fn encode_response(response: &Response, id: Option<RequestId>, ends: &Ends) 
         | ResponseBody::ClientDetection
         | ResponseBody::ConnectReset
         | ResponseBody::ServerReload
-        | ResponseBody::NotifySubscriber => text(response, id, NoBody {}),
+        | ResponseBody::NotifySubscriber
+        | ResponseBody::Unsupported(_) => text(response, id, NoBody {}),
         ResponseBody::ServerCheck(check) => text(response, id, &**check),
         ResponseBody::ServerLoaderInfo(metrics) => text(
             response,
@@ -234,6 +236,9 @@ fn body(payload: &Payload) -> Result<Option<ResponseBody>, Str> {
                 .transpose()?;
             ResponseBody::MemberReport(node)
         }
-        _ => return Ok(None),
+        other => match Unsupported::of_response(other) {
+            Some(which) => ResponseBody::Unsupported(which),
+            None => return Ok(None),
+        },
     }))
 }

@@ -17,11 +17,13 @@ use distro_core::message::naming::{
     ServiceKey, ServiceListRequest, ServiceListResponse, ServiceQueryRequest,
     SubscribeServiceRequest, Weight,
 };
+use distro_core::message::unsupported::Unsupported;
 use distro_core::message::{Request, Response, ResponseBody};
 use distro_core::time::Period;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::*;
 
@@ -241,6 +243,10 @@ fn member() -> impl Strategy<Value = Box<Member>> {
     })
 }
 
+fn unsupported() -> impl Strategy<Value = Unsupported> {
+    select(&Unsupported::ALL[..]).prop_map(|(which, ..)| which)
+}
+
 fn abilities() -> impl Strategy<Value = BTreeMap<Str, bool>> {
     btree_map(name(), any::<bool>(), 0..4)
 }
@@ -293,6 +299,7 @@ fn request() -> impl Strategy<Value = Request> {
         member().prop_map(Request::MemberReport),
         naming(),
         distro().prop_map(Request::DistroData),
+        unsupported().prop_map(Request::Unsupported),
     ]
 }
 
@@ -376,6 +383,7 @@ fn body() -> impl Strategy<Value = ResponseBody> {
         }),
         distro_answer().prop_map(ResponseBody::DistroData),
         option::of(member()).prop_map(ResponseBody::MemberReport),
+        unsupported().prop_map(ResponseBody::Unsupported),
     ]
 }
 

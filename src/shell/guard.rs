@@ -84,6 +84,7 @@ fn secured(request: &Request) -> Option<ResponseBody> {
         | Request::NotifySubscriber(_)
         | Request::DistroData(_)
         | Request::MemberReport(_)
+        | Request::Unsupported(_)
         | Request::Unknown(_)
         | Request::Malformed(_) => None,
     }

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod distro;
 pub mod internal;
 pub mod naming;
+pub mod unsupported;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -22,6 +23,7 @@ use naming::{
     BatchInstanceRequest, InstanceRequest, ServiceInfo, ServiceListRequest, ServiceListResponse,
     ServiceQueryRequest, SubscribeServiceRequest,
 };
+use unsupported::Unsupported;
 
 /// What one end asks of the other. The variant's name plus `Request` is Nacos's type name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,6 +63,8 @@ pub enum Request {
     DistroData(DistroDataRequest),
     /// A node tells another about itself (between nodes).
     MemberReport(Box<Member>),
+    /// A type of a module that is not offered here; it is refused and changes nothing.
+    Unsupported(Unsupported),
     /// A type nobody here handles; it is refused and changes nothing.
     Unknown(Str),
     /// A known type whose body does not parse; it is refused and changes nothing.
@@ -97,6 +101,7 @@ impl Request {
             Request::NotifySubscriber(_) => "NotifySubscriberRequest",
             Request::DistroData(_) => "DistroDataRequest",
             Request::MemberReport(_) => "MemberReportRequest",
+            Request::Unsupported(which) => which.type_name(),
             Request::Unknown(name) => name,
             Request::Malformed(malformed) => &malformed.type_name,
         }
@@ -121,7 +126,9 @@ impl Request {
             Request::NotifySubscriber(_) => MessageKind::Push,
             Request::DistroData(data) => data.kind(),
             Request::MemberReport(_) => MessageKind::Report,
-            Request::Unknown(_) | Request::Malformed(_) => MessageKind::Unknown,
+            Request::Unsupported(_) | Request::Unknown(_) | Request::Malformed(_) => {
+                MessageKind::Unknown
+            }
         }
     }
 
@@ -264,6 +271,8 @@ pub enum ResponseBody {
     DistroData(DistroDataResponse),
     /// To [`Request::MemberReport`]: the answering node itself.
     MemberReport(Option<Box<Member>>),
+    /// To [`Request::Unsupported`]: always a failure.
+    Unsupported(Unsupported),
 }
 
 impl ResponseBody {
@@ -285,6 +294,7 @@ impl ResponseBody {
             ResponseBody::NotifySubscriber => "NotifySubscriberResponse",
             ResponseBody::DistroData(_) => "DistroDataResponse",
             ResponseBody::MemberReport(_) => "MemberReportResponse",
+            ResponseBody::Unsupported(which) => which.response_name(),
         }
     }
 }

@@ -42,6 +42,9 @@ impl Node {
                 if let Err(text) = params::legal(&request.instance) {
                     return Response::fail(code::INVALID_PARAM, &text, body());
                 }
+                if self.refuses(&request.instance) {
+                    return Response::fail(code::SERVER_NOT_IMPLEMENTED, NO_PERSISTENT, body());
+                }
                 let instance = match stored(&service, request.instance) {
                     Ok(instance) => instance,
                     Err(text) => return Response::fail(code::FAIL, &text, body()),
@@ -73,6 +76,14 @@ impl Node {
         let Some(client) = self.naming_client(conn) else {
             return client_gone(conn, "batch register ephemeral instance");
         };
+        if request
+            .instances
+            .iter()
+            .any(|instance| self.refuses(instance))
+        {
+            let body = ResponseBody::BatchInstance;
+            return Response::fail(code::SERVER_NOT_IMPLEMENTED, NO_PERSISTENT, body);
+        }
         let instances: Result<Vec<Arc<Instance>>, String> = request
             .instances
             .into_iter()
@@ -228,12 +239,22 @@ impl Node {
         Response::ok(ResponseBody::ServiceList(Box::new(list)))
     }
 
+    /// True for an instance that asks to outlive its connection. Why refused: Nacos stores it as
+    /// ephemeral and says that all is well, and then it goes with its connection.
+    fn refuses(&self, instance: &Instance) -> bool {
+        !instance.ephemeral && self.config.profile.speaks_distro()
+    }
+
     fn naming_client(&self, conn: ConnId) -> Option<ClientId> {
         let client = &self.connections.get(conn)?.client;
         self.clients.get(client)?.native.as_ref()?;
         Some(client.clone())
     }
 }
+
+/// What a client is told that wants a persistent instance.
+pub(super) const NO_PERSISTENT: &str =
+    "Persistent instances are not supported by this server; register an ephemeral one.";
 
 fn client_gone(conn: ConnId, action: &str) -> Response {
     let text = format!("Client [{conn}] connection already disconnect, can't {action}.");

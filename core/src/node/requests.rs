@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Node;
 use super::connections::Source;
+use super::naming::NO_PERSISTENT;
 use crate::ids::{ConnId, RequestId};
 use crate::io::{CloseReason, Listener, Output};
 use crate::message::cluster::{LoaderMetrics, Member, NodeState, ServerReloadRequest};
@@ -82,7 +83,8 @@ impl Node {
             | Request::ServiceQuery(_)
             | Request::ServiceList(_)
             | Request::DistroData(_)
-            | Request::MemberReport(_) => None,
+            | Request::MemberReport(_)
+            | Request::Unsupported(_) => None,
         }
     }
 
@@ -106,7 +108,7 @@ impl Node {
             Request::BatchInstance(request) => self.batch_instance(conn, *request, out),
             Request::PersistentInstance(request) => Response::fail(
                 code::SERVER_NOT_IMPLEMENTED,
-                "Persistent instances are not supported by this server; register an ephemeral one.",
+                NO_PERSISTENT,
                 ResponseBody::Instance(request.operation),
             ),
             Request::SubscribeService(request) => self.subscribe(conn, &request),
@@ -124,6 +126,11 @@ impl Node {
                 self.distro_data(origin, data, out)
             }
             Request::MemberReport(member) => self.member_report(*member, out),
+            Request::Unsupported(which) => Response::fail(
+                code::SERVER_NOT_IMPLEMENTED,
+                which.refusal(),
+                ResponseBody::Unsupported(which),
+            ),
             Request::Malformed(malformed) => malformed_answer(&malformed),
             Request::ConnectionSetup(_)
             | Request::SetupAck(_)
@@ -188,6 +195,7 @@ impl Node {
             | Request::NotifySubscriber(_)
             | Request::DistroData(_)
             | Request::MemberReport(_)
+            | Request::Unsupported(_)
             | Request::Unknown(_) => Response::error(code::NO_HANDLER, "RequestHandler Not Found"),
         };
         out.push(Output::Response { conn, id, response });

@@ -5,4 +5,5 @@ mod beats;
 mod cluster;
 mod connections;
 mod naming;
+mod refusals;
 mod replication;

@@ -66,6 +66,7 @@ impl Sdk {
             | Request::ServiceList(_)
             | Request::DistroData(_)
             | Request::MemberReport(_)
+            | Request::Unsupported(_)
             | Request::Unknown(_)
             | Request::Malformed(_) => {
                 let response = Response::error(code::NO_HANDLER, "RequestHandler Not Found");

@@ -158,6 +158,7 @@ fn sent(request: &Request) -> Kind {
         | Request::ServiceQuery(_)
         | Request::ServiceList(_)
         | Request::MemberReport(_)
+        | Request::Unsupported(_)
         | Request::Unknown(_)
         | Request::Malformed(_) => Kind::OtherSent,
     }
@@ -185,6 +186,7 @@ fn received(request: &Request) -> Kind {
         | Request::ServiceQuery(_)
         | Request::ServiceList(_)
         | Request::MemberReport(_)
+        | Request::Unsupported(_)
         | Request::Unknown(_)
         | Request::Malformed(_) => Kind::OtherReceived,
     }
@@ -211,7 +213,8 @@ fn answered(response: &Response) -> Kind {
         | ResponseBody::ServerReload
         | ResponseBody::ServiceList(_)
         | ResponseBody::NotifySubscriber
-        | ResponseBody::MemberReport(_) => Kind::OtherAnswered,
+        | ResponseBody::MemberReport(_)
+        | ResponseBody::Unsupported(_) => Kind::OtherAnswered,
     }
 }
 

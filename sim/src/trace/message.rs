@@ -133,6 +133,7 @@ pub(super) fn request(line: &mut Line<'_>, request: &Request) {
         | Request::HealthCheck
         | Request::ClientDetection
         | Request::ServerLoaderInfo
+        | Request::Unsupported(_)
         | Request::Unknown(_) => {}
         Request::ConnectionSetup(setup) => connection_setup(line, setup),
         Request::SetupAck(ack) => line.list("abilities", ack.ability_table.iter().map(pair)),
@@ -266,7 +267,8 @@ pub(super) fn response(line: &mut Line<'_>, response: &Response) {
         | ResponseBody::ConnectReset
         | ResponseBody::ServerReload
         | ResponseBody::BatchInstance
-        | ResponseBody::NotifySubscriber => {}
+        | ResponseBody::NotifySubscriber
+        | ResponseBody::Unsupported(_) => {}
         ResponseBody::ServerCheck(said) => {
             line.text("connectionId", &said.connection_id);
             line.flag("abilities", said.support_ability_negotiation);

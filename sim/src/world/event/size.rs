@@ -86,6 +86,7 @@ pub(crate) fn request(request: &Request) -> u64 {
         | Request::ServiceQuery(_)
         | Request::ServiceList(_)
         | Request::MemberReport(_)
+        | Request::Unsupported(_)
         | Request::Malformed(_) => 100,
         Request::Unknown(name) => len(name),
         Request::Instance(body) | Request::PersistentInstance(body) => {
@@ -127,7 +128,8 @@ pub(crate) fn response(response: &Response) -> u64 {
         | ResponseBody::Instance(_)
         | ResponseBody::BatchInstance
         | ResponseBody::NotifySubscriber
-        | ResponseBody::MemberReport(_) => 50,
+        | ResponseBody::MemberReport(_)
+        | ResponseBody::Unsupported(_) => 50,
         ResponseBody::SubscribeService(list) | ResponseBody::QueryService(list) => {
             list.as_ref().map_or(0, |list| info(list))
         }
@@ -198,6 +200,7 @@ pub(crate) fn request_over(message: &Request, limit: u64) -> bool {
         | Request::ServiceQuery(_)
         | Request::ServiceList(_)
         | Request::MemberReport(_)
+        | Request::Unsupported(_)
         | Request::Malformed(_) => 0,
     };
     parts > limit / PART_MAX && request(message) > limit
@@ -237,7 +240,8 @@ pub(crate) fn response_over(message: &Response, limit: u64) -> bool {
         | ResponseBody::Instance(_)
         | ResponseBody::BatchInstance
         | ResponseBody::NotifySubscriber
-        | ResponseBody::MemberReport(_) => 0,
+        | ResponseBody::MemberReport(_)
+        | ResponseBody::Unsupported(_) => 0,
     };
     parts > limit / PART_MAX && response(message) > limit
 }

@@ -1,0 +1,102 @@
+//! What is known and not offered is refused by a failure of the type that its caller waits for.
+//! An SDK hands that on; a generic error it would try again, then doubt its connection.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::cluster::Cluster;
+use crate::message::naming::{
+    BatchInstanceRequest, Instance, InstanceOperation, InstanceRequest, ServiceKey,
+};
+use crate::message::unsupported::Unsupported;
+use crate::message::{Request, ResponseBody, code};
+use crate::profile::{Profile, Release};
+
+fn single(operation: InstanceOperation, ephemeral: bool) -> Box<InstanceRequest> {
+    let mut instance = Instance::new("10.1.0.0", 80);
+    instance.ephemeral = ephemeral;
+    Box::new(InstanceRequest {
+        service: ServiceKey::named("orders"),
+        operation,
+        instance,
+    })
+}
+
+fn batch() -> Box<BatchInstanceRequest> {
+    let mut persistent = Instance::new("10.1.0.0", 81);
+    persistent.ephemeral = false;
+    Box::new(BatchInstanceRequest {
+        service: ServiceKey::named("orders"),
+        instances: vec![Instance::new("10.1.0.0", 80), persistent],
+    })
+}
+
+/// What is refused, and the type that says so.
+fn refused() -> Vec<(Request, &'static str)> {
+    let (register, deregister) = (InstanceOperation::Register, InstanceOperation::Deregister);
+    let mut table = vec![
+        (
+            Request::PersistentInstance(single(register, false)),
+            "InstanceResponse",
+        ),
+        (
+            Request::PersistentInstance(single(deregister, false)),
+            "InstanceResponse",
+        ),
+        (
+            Request::Instance(single(register, false)),
+            "InstanceResponse",
+        ),
+        (Request::BatchInstance(batch()), "BatchInstanceResponse"),
+    ];
+    let modules = Unsupported::ALL.into_iter();
+    table.extend(modules.map(|(which, _, response)| (Request::Unsupported(which), response)));
+    table
+}
+
+#[test]
+fn what_is_not_offered_gets_a_failure_of_its_own_type_and_changes_nothing() {
+    let mut cluster = Cluster::new(1, Profile::DISTRO);
+    let client = cluster.connect(0);
+    for (request, response) in refused() {
+        let name = Box::<str>::from(request.type_name());
+        cluster.ask(client, request);
+        let (_, answer) = cluster.answers.last().expect("it is answered");
+        assert_eq!(answer.body.type_name(), response, "{name}");
+        assert_eq!(answer.result_code, code::FAIL, "{name}");
+        assert_eq!(answer.error_code, code::SERVER_NOT_IMPLEMENTED, "{name}");
+        let text = answer.message.as_deref().expect("it says why");
+        assert!(text.contains("ephemeral"), "{name}: {text}");
+    }
+    assert_eq!(cluster.nodes[0].sizes().instances, 0);
+    cluster.ask(client, Request::HealthCheck);
+    let (_, answer) = cluster.answers.last().expect("it is answered");
+    assert_eq!(
+        answer.body,
+        ResponseBody::HealthCheck,
+        "it is still connected"
+    );
+    assert!(answer.is_ok());
+}
+
+#[test]
+fn withdrawing_asks_nothing_about_the_instance() {
+    let mut cluster = Cluster::new(1, Profile::DISTRO);
+    let client = cluster.connect(0);
+    cluster.register(client, "orders", 80);
+    let withdraw = single(InstanceOperation::Deregister, false);
+    cluster.ask(client, Request::Instance(withdraw));
+    let (_, answer) = cluster.answers.last().expect("it is answered");
+    assert!(answer.is_ok(), "{answer:?}");
+    assert_eq!(cluster.listed(0, "orders"), 0);
+}
+
+#[test]
+fn a_nacos_profile_takes_every_single_instance_for_ephemeral() {
+    let mut cluster = Cluster::new(1, Profile::of(Release::Nacos3));
+    let client = cluster.connect(0);
+    let register = single(InstanceOperation::Register, false);
+    cluster.ask(client, Request::Instance(register));
+    assert_eq!(cluster.listed(0, "orders"), 1);
+}
