@@ -345,6 +345,7 @@ impl Plan {
                 loss_per_million: 0,
             },
             limits: ConnectionLimits::default(),
+            carrier: distro_node::carrier::Carrier::default(),
             message_bytes_max: MESSAGE_BYTES_MAX,
             timing: Vec::new(),
             timeline,

@@ -21,7 +21,7 @@ const SCALE: u32 = 4;
 /// Calm, changes, dead clients, limits, dead, paused and restarted nodes, cut networks, lost,
 /// late and doubled messages: what the released node and this machine can do without leaving
 /// anything out.
-const QUESTIONS: [&str; 18] = [
+const QUESTIONS: [&str; 19] = [
     "batch-registration",
     "connection-limits",
     "duplicated-and-reordered-syncs",
@@ -38,6 +38,7 @@ const QUESTIONS: [&str; 18] = [
     "quiet-cluster",
     "rebalancing",
     "register-change-deregister",
+    "rough-links-to-grpc-clients",
     "silent-client",
     "whole-cluster-restart",
 ];

@@ -70,6 +70,7 @@ fn cluster(nodes: u32, clients_per_node: u32) -> Scenario {
             loss_per_million: 0,
         },
         limits: ConnectionLimits::default(),
+        carrier: distro_node::carrier::Carrier::default(),
         message_bytes_max: MESSAGE_BYTES_MAX,
         timing: Vec::new(),
         timeline: Vec::new(),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use distro_core::profile::Profile;
+use distro_node::carrier::Carrier;
 use distro_sim::run::{Outcome, RunOptions, run};
 use distro_sim::scenario::load;
 use distro_sim::scenario::model::{Scenario, WorldKind};
@@ -94,4 +95,26 @@ fn every_check_has_an_occasion_somewhere_in_the_library() {
     }
     let idle: Vec<_> = judged.iter().filter(|(_, count)| **count == 0).collect();
     assert!(idle.is_empty(), "never judged: {idle:?}");
+}
+
+/// Which checks broke, and which faults the world left out. Why not which checks had an occasion:
+/// HTTP/2's own keep-alive ends connections that a release of Nacos keeps for ever.
+#[test]
+fn clients_over_grpc_get_the_verdicts_that_clients_over_tcp_get() {
+    let mut differ = Vec::new();
+    for mut scenario in library() {
+        let profiles = scenario.expect.fails.clone();
+        let profiles = profiles.keys().map(|name| Profile::from_name(name));
+        for profile in [None].into_iter().chain(profiles) {
+            let [tcp, grpc] = [Carrier::Tcp, Carrier::Grpc].map(|carrier| {
+                scenario.carrier = carrier;
+                let outcome = life(&scenario, WorldKind::Turmoil, scenario.seed, profile);
+                (broken(&outcome), outcome.skipped)
+            });
+            if tcp != grpc {
+                differ.push(format!("{} {profile:?}: {tcp:?} {grpc:?}", scenario.name));
+            }
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
 }

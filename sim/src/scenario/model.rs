@@ -8,6 +8,7 @@ use distro_core::message::MessageKind;
 use distro_core::message::naming::{Instance, ServiceKey};
 use distro_core::profile::Profile;
 use distro_core::time::Period;
+use distro_node::carrier::Carrier;
 
 use super::address::Addresses;
 use super::scale;
@@ -45,6 +46,8 @@ pub struct Scenario {
     pub link: LinkSpec,
     /// Connection limits of every node at start.
     pub limits: ConnectionLimits,
+    /// What carries the messages of clients, in the worlds that have bytes.
+    pub carrier: Carrier,
     /// Largest message in bytes.
     pub message_bytes_max: u64,
     /// Protocol constants of every node and client, where the file overrides the profile's.

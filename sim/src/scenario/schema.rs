@@ -141,6 +141,12 @@ pub const FILE: Section = Section {
             "The behaviours of every node that names none.",
         ),
         key(
+            "carrier",
+            "\"tcp\" or \"grpc\"",
+            "\"tcp\"",
+            "What clients speak where there are bytes, in worlds turmoil and tcp: our own frames, or Nacos's gRPC.",
+        ),
+        key(
             "message-bytes-max",
             SIZE,
             "\"10MiB\"",

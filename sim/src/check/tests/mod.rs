@@ -21,6 +21,7 @@ use distro_core::profile::Profile;
 use distro_core::sdk::Sdk;
 use distro_core::sdk::io::SdkEvent;
 use distro_core::time::{Mono, Period};
+use distro_node::carrier::Carrier;
 
 use crate::judge::{Judge, Tables, Verdict};
 use crate::observe::{Observation, Seen};
@@ -75,6 +76,7 @@ pub(super) fn scenario(nodes: u32, clients: u32) -> Scenario {
             loss_per_million: 0,
         },
         limits: ConnectionLimits::default(),
+        carrier: Carrier::default(),
         message_bytes_max: 10_000_000,
         timing: Vec::new(),
         timeline: Vec::new(),

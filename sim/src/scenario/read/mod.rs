@@ -17,6 +17,8 @@ use distro_core::constants::MESSAGE_BYTES_MAX;
 use distro_core::ids::Str;
 use distro_core::profile::Profile;
 use distro_core::time::Period;
+use distro_node::carrier::Carrier;
+use distro_node::text::value::wrong;
 
 pub(super) use clients::spread;
 
@@ -76,6 +78,7 @@ pub(super) fn file(found: &mut Found, name: &str, text: &str, root: &DeTable<'_>
         .unwrap_or(SEED_DEFAULT);
     let worlds = worlds(found, &fields);
     let time_scale = fields.count(found, "time-scale", 1, TIME_SCALE_MAX);
+    let carrier = carrier(found, &fields);
     let profile = profile(found, &fields, Profile::DISTRO);
     let mut reading = Reading {
         text,
@@ -104,6 +107,7 @@ pub(super) fn file(found: &mut Found, name: &str, text: &str, root: &DeTable<'_>
         clients,
         link: link(found, &fields),
         limits,
+        carrier,
         message_bytes_max,
         timing,
         timeline,
@@ -196,6 +200,23 @@ fn worlds(found: &mut Found, fields: &Fields<'_>) -> Vec<WorldKind> {
         );
     }
     worlds
+}
+
+fn carrier(found: &mut Found, fields: &Fields<'_>) -> Carrier {
+    let Some(value) = fields.get("carrier") else {
+        return Carrier::default();
+    };
+    let takes = "\"tcp\" or \"grpc\"";
+    found
+        .read("carrier", value, takes, |text| {
+            let known = Carrier::ALL.iter().find(|(_, name)| *name == text);
+            let carrier = known.map(|(carrier, _)| *carrier);
+            carrier.map_or_else(
+                || wrong(format!("no carrier `{text}`"), format!("write {takes}")),
+                Ok,
+            )
+        })
+        .unwrap_or_default()
 }
 
 fn profile(found: &mut Found, fields: &Fields<'_>, usual: Profile) -> Profile {

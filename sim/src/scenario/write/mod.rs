@@ -7,6 +7,7 @@ use distro_core::config::ConnectionLimits;
 use distro_core::message::naming::{Instance, ServiceKey};
 use distro_core::profile::Profile;
 use distro_core::time::Period;
+use distro_node::carrier::Carrier;
 
 use super::address::{INSTANCE_PORT, client_instance};
 use super::model::{Action, ClientSpec, HostId, Scenario};
@@ -83,6 +84,9 @@ impl Writer<'_> {
         }
         if self.profile() != Profile::DISTRO {
             table.put("profile", quoted(&profile_text(self.profile())));
+        }
+        if scenario.carrier != Carrier::default() {
+            table.put("carrier", quoted(scenario.carrier.name()));
         }
         table.put("message-bytes-max", scenario.message_bytes_max.to_string());
         if !scenario.expect.reached.is_empty() {

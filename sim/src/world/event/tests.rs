@@ -13,6 +13,7 @@ use distro_core::profile::Profile;
 use distro_core::sdk::Sdk;
 use distro_core::sdk::io::SdkEvent;
 use distro_core::time::Now;
+use distro_node::carrier::Carrier;
 
 use super::machine::{Birth, Effect};
 use super::*;
@@ -154,6 +155,7 @@ pub(super) fn scenario(clients: u32) -> Scenario {
             loss_per_million: 0,
         },
         limits: ConnectionLimits::default(),
+        carrier: Carrier::default(),
         message_bytes_max: 10 * 1024 * 1024,
         timing: Vec::new(),
         timeline: Vec::new(),

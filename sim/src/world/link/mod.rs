@@ -3,9 +3,11 @@
 //! share it, so a fault means the same in both.
 //!
 //! # Layout
-//! - [`fabric`]: the shared state · [`stream`]: what happens to the frames of a stream
+//! - [`fabric`]: the shared state · [`stream`]: what happens to the frames of a stream ·
+//!   `http2`: how a message is told in gRPC's
 //! - [`tell`]: what a machine takes and puts out, as observations
 
 pub(crate) mod fabric;
+mod http2;
 pub(crate) mod stream;
 pub(crate) mod tell;

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::fabric::{End, Fabric, Gate, Half, Outbound};
+use super::http2::Http2;
 
 /// Envelope: length of the content, delay, jitter, and whether the content is a message.
 const ENVELOPE_BYTES: usize = 4 + 8 + 8 + 1;
@@ -34,20 +35,38 @@ const BUSY_RETRY: Duration = Duration::from_millis(1);
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
 
+/// What a writer has for the reader of the same end, as if the other end had said it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Back(Arc<Mutex<BytesMut>>);
+
+impl Back {
+    pub(super) fn give(&self, bytes: &[u8]) {
+        let mut back = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        back.extend_from_slice(bytes);
+    }
+
+    fn take(&self) -> Bytes {
+        let mut back = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        back.split().freeze()
+    }
+}
+
 /// A stream's half, its timer and its place in the fabric.
 #[derive(Debug)]
-struct Common {
-    fabric: Arc<Fabric>,
-    end: End,
+pub(super) struct Common {
+    pub(super) fabric: Arc<Fabric>,
+    pub(super) end: End,
+    pub(super) back: Back,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Common {
-    fn new(fabric: Arc<Fabric>, end: End) -> Common {
+    fn new(fabric: Arc<Fabric>, end: End, back: Back) -> Common {
         fabric.hold(end);
         Common {
             fabric,
             end,
+            back,
             timer: None,
         }
     }
@@ -71,6 +90,29 @@ fn reset() -> io::Error {
     io::Error::from(io::ErrorKind::ConnectionReset)
 }
 
+/// Puts the faults between one end of a connection and what it reads and writes.
+pub(crate) fn faulty<R, W>(
+    (reader, writer): (R, W),
+    fabric: &Arc<Fabric>,
+    end: End,
+) -> (FaultReader<R>, FaultWriter<W>) {
+    let back = Back::default();
+    let common = || Common::new(fabric.clone(), end, back.clone());
+    let reader = FaultReader::new(reader, common());
+    (reader, FaultWriter::new(writer, common()))
+}
+
+/// What an end speaks.
+#[derive(Debug)]
+enum Speech {
+    /// It has not said a word.
+    Unknown,
+    /// Our own frames.
+    Tcp,
+    /// gRPC's HTTP/2.
+    Http2(Http2),
+}
+
 /// Writes frames into envelopes.
 #[derive(Debug)]
 pub(crate) struct FaultWriter<W> {
@@ -78,13 +120,13 @@ pub(crate) struct FaultWriter<W> {
     common: Common,
     /// What was written and is no whole frame yet, or was told that the link is busy.
     raw: BytesMut,
-    greeted: bool,
+    speech: Speech,
     out: BytesMut,
 }
 
 /// Puts content into an envelope: it may be handed on `delay` after it arrived, in its order, and
 /// then falls behind by `jitter`. Microseconds.
-fn put(out: &mut BytesMut, content: &[u8], delay: u64, jitter: u64, message: bool) {
+pub(super) fn put(out: &mut BytesMut, content: &[u8], delay: u64, jitter: u64, message: bool) {
     out.reserve(ENVELOPE_BYTES + content.len());
     out.put_u32(u32::try_from(content.len()).expect("the carrier's frames fit into u32"));
     out.put_u64(delay);
@@ -94,27 +136,39 @@ fn put(out: &mut BytesMut, content: &[u8], delay: u64, jitter: u64, message: boo
 }
 
 impl<W> FaultWriter<W> {
-    pub(crate) fn new(inner: W, fabric: Arc<Fabric>, end: End) -> FaultWriter<W> {
+    fn new(inner: W, common: Common) -> FaultWriter<W> {
         FaultWriter {
             inner,
-            common: Common::new(fabric, end),
+            common,
             raw: BytesMut::new(),
-            greeted: false,
+            speech: Speech::Unknown,
             out: BytesMut::new(),
         }
     }
 
     /// Sends the whole frames that were written; false when the link is busy.
     fn send_frames(&mut self) -> bool {
-        loop {
-            if !self.greeted {
-                if self.raw.len() < PREAMBLE.len() {
-                    return true;
-                }
+        if matches!(self.speech, Speech::Unknown) {
+            let Some(first) = self.raw.first_chunk::<{ PREAMBLE.len() }>() else {
+                return true;
+            };
+            self.speech = if *first == PREAMBLE {
                 let preamble = self.raw.split_to(PREAMBLE.len());
                 put(&mut self.out, &preamble, 0, 0, false);
-                self.greeted = true;
-            }
+                Speech::Tcp
+            } else {
+                Speech::Http2(Http2::default())
+            };
+        }
+        match &mut self.speech {
+            Speech::Unknown => true,
+            Speech::Tcp => self.send_own_frames(),
+            Speech::Http2(http2) => http2.send(&mut self.raw, &mut self.out, &self.common),
+        }
+    }
+
+    fn send_own_frames(&mut self) -> bool {
+        loop {
             let Some(length) = self.raw.first_chunk::<LENGTH_BYTES>() else {
                 return true;
             };
@@ -243,15 +297,17 @@ pub(crate) struct FaultReader<R> {
     served: Option<u64>,
     /// What is being handed on.
     current: Bytes,
+    /// Something was handed on: before that an end has nothing to be told.
+    greeted: bool,
     /// How the stream below ended.
     over: Option<io::Result<()>>,
 }
 
 impl<R> FaultReader<R> {
-    pub(crate) fn new(inner: R, fabric: Arc<Fabric>, end: End) -> FaultReader<R> {
+    fn new(inner: R, common: Common) -> FaultReader<R> {
         FaultReader {
             inner,
-            common: Common::new(fabric, end),
+            common,
             raw: BytesMut::new(),
             waiting: BTreeMap::new(),
             arrivals: 0,
@@ -260,6 +316,7 @@ impl<R> FaultReader<R> {
             resent: 0,
             served: None,
             current: Bytes::new(),
+            greeted: false,
             over: None,
         }
     }
@@ -383,7 +440,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for FaultReader<R> {
                 Gate::Shut => return Poll::Pending,
                 Gate::Reset => return Poll::Ready(Err(reset())),
             };
+            if self.current.is_empty() && self.greeted {
+                self.current = self.common.back.take();
+            }
             if !self.current.is_empty() {
+                self.greeted = true;
                 let length = self.current.len().min(buffer.remaining());
                 buffer.put_slice(&self.current.split_to(length));
                 return Poll::Ready(Ok(()));

@@ -188,10 +188,12 @@ pub(super) fn start(
     let net = BoundNet(plan.ip(host));
     let bytes = scenario.message_bytes_max;
     let log = Log::default();
-    let shell = SdkShell::new(net, clock, config.clone(), directory, bytes).with_tap(Recorder {
-        log: log.clone(),
-        output: 0,
-    });
+    let shell = SdkShell::new(net, clock, config.clone(), directory, bytes)
+        .over(scenario.carrier)
+        .with_tap(Recorder {
+            log: log.clone(),
+            output: 0,
+        });
     let (calls, born) = (shell.handle().queue(), shell.born());
     let gate = Rc::new(Gate::default());
     let task = tasks.spawn_local(Gated {

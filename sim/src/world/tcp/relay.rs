@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::client::socket;
 use crate::world::link::fabric::{Dial, Door, End, Fabric};
-use crate::world::link::stream::{FaultReader, FaultWriter};
+use crate::world::link::stream::{FaultReader, FaultWriter, faulty};
 
 /// Connections that wait at an open door.
 const BACKLOG: u32 = 1_024;
@@ -196,12 +196,12 @@ struct Side {
 impl Side {
     fn new(stream: TcpStream, pipe: DuplexStream, fabric: &Arc<Fabric>, end: End) -> Side {
         let (from_host, to_host) = stream.into_split();
-        let (reader, writer) = tokio::io::split(pipe);
+        let (from_far, to_far) = faulty(tokio::io::split(pipe), fabric, end);
         Side {
             from_host,
             to_host,
-            from_far: FaultReader::new(reader, fabric.clone(), end),
-            to_far: FaultWriter::new(writer, fabric.clone(), end),
+            from_far,
+            to_far,
         }
     }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use distro_core::config::Config;
 use distro_core::sdk::io::SdkConfig;
+use distro_node::carrier::Carrier;
 use distro_node::shell::Directory;
 use distro_node::shell::node::NodeShell;
 use distro_node::shell::sdk::SdkShell;
@@ -61,6 +62,7 @@ pub(crate) struct ClientBirth {
     pub(crate) host: u32,
     pub(crate) config: SdkConfig,
     pub(crate) message_bytes_max: u64,
+    pub(crate) carrier: Carrier,
 }
 
 /// Clients that are to be born on the clients' host, and how it is told.
@@ -97,10 +99,12 @@ fn start_client(stage: &Rc<Stage>, birth: ClientBirth, tasks: &mut JoinSet<Resul
         host,
         config,
         message_bytes_max,
+        carrier,
     } = birth;
     let net = FaultNet::new(TurmoilNet, stage.fabric.clone(), host);
     let clock = HostClock::new(stage.fabric.clone(), host);
     let shell = SdkShell::new(net, clock, config, Directory::default(), message_bytes_max)
+        .over(carrier)
         .with_tap(ClientTap::new(stage.clone(), host));
     let (sdk, calls) = (shell.sdk(), shell.handle().queue());
     let kill =

@@ -61,6 +61,7 @@ impl Driver<'_> {
                     host,
                     config,
                     message_bytes_max,
+                    carrier: self.scenario.carrier,
                 };
                 self.nursery.waiting.borrow_mut().push_back(birth);
                 self.nursery.told.notify_one();

@@ -16,7 +16,7 @@ use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use turmoil::net::{TcpListener, TcpStream};
 
 use crate::world::link::fabric::{Dial, End, Fabric};
-use crate::world::link::stream::{FaultReader, FaultWriter};
+use crate::world::link::stream::{self, FaultReader, FaultWriter};
 
 /// Streams that were accepted and wait until their host runs, or have not said yet which
 /// connection they are. Beyond it they are dropped.
@@ -116,9 +116,10 @@ fn faulty<R, W>(
     fabric: &Arc<Fabric>,
     end: End,
 ) -> Stream<FaultReader<R>, FaultWriter<W>> {
+    let (reader, writer) = stream::faulty((stream.reader, stream.writer), fabric, end);
     Stream {
-        reader: FaultReader::new(stream.reader, fabric.clone(), end),
-        writer: FaultWriter::new(stream.writer, fabric.clone(), end),
+        reader,
+        writer,
         remote_ip: stream.remote_ip,
         remote_port: stream.remote_port,
     }

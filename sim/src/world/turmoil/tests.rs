@@ -3,6 +3,7 @@
 use distro_core::config::ConnectionLimits;
 use distro_core::message::MessageKind;
 use distro_core::message::naming::{Instance, ServiceKey};
+use distro_node::carrier::Carrier;
 
 use super::*;
 use crate::judge::Tables;
@@ -63,6 +64,7 @@ fn scenario(seconds: u64, timeline: Vec<(u64, Fault, Period)>) -> Scenario {
             loss_per_million: 0,
         },
         limits: ConnectionLimits::default(),
+        carrier: Carrier::default(),
         message_bytes_max: 1024 * 1024,
         timing: Vec::new(),
         timeline: timeline.collect(),

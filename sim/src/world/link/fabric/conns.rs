@@ -114,6 +114,14 @@ impl Fabric {
         }
     }
 
+    /// Streams of this end that wait look again.
+    pub(crate) fn wake(&self, end: End) {
+        if let Some(conn) = self.lock().conns.get_mut(&end.conn) {
+            let waiting = conn.waiting[end.side].iter_mut();
+            waiting.filter_map(Option::take).for_each(Waker::wake);
+        }
+    }
+
     /// True while nothing may cross towards this end.
     pub(crate) fn blocked(&self, end: End) -> bool {
         let inner = self.lock();
