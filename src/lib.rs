@@ -18,6 +18,7 @@ pub mod carrier;
 pub mod cli;
 pub mod client;
 pub mod codec;
+pub mod conformance;
 pub mod http;
 pub mod net;
 pub mod ops;

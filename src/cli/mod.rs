@@ -6,10 +6,12 @@
 //! # Layout
 //! - [`serve`]: a node · [`client`]: `register`, `deregister`, `list`, `watch`
 //! - [`operate`]: `clients`, `members`, `diff`, `limits`, `rebalance`, `log` ·
-//!   `password`: `hash-password` · [`bench`]: `bench`
+//!   `password`: `hash-password` · [`bench`]: `bench` ·
+//!   [`conformance`]: `conformance`
 
 pub mod bench;
 pub mod client;
+pub mod conformance;
 pub mod operate;
 mod password;
 pub mod serve;
@@ -62,6 +64,8 @@ enum Command {
     Log(operate::change::LogArguments),
     /// Load a running cluster and tell what it took
     Bench(bench::BenchArguments),
+    /// Examine whether a server speaks Nacos's protocol, point by point
+    Conformance(conformance::ConformanceArguments),
     /// Make the hash of a password, read from standard input, for `auth.users`
     HashPassword,
     /// Print what makes a shell complete these commands
@@ -114,6 +118,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         Command::Rebalance(arguments) => client::run(operate::change::rebalance(arguments)),
         Command::Log(arguments) => client::run(operate::change::log(arguments)),
         Command::Bench(arguments) => bench::main(arguments),
+        Command::Conformance(arguments) => conformance::main(arguments),
         Command::HashPassword => password::hash(),
         Command::Completion { shell } => completion(*shell),
     };
