@@ -28,6 +28,8 @@ mod corpus_tests;
 mod golden_tests;
 #[cfg(test)]
 mod round_trip_tests;
+#[cfg(test)]
+mod sdk_golden_tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
