@@ -14,11 +14,12 @@
 //!
 //! Numbers are big-endian.
 
+use std::fmt;
 use std::io;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use distro_core::ids::{RequestId, Str};
-use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
+use tokio_util::codec::{Decoder, Encoder};
 
 use crate::codec::Payload;
 
@@ -32,6 +33,9 @@ const LENGTH_BYTES: usize = 4;
 const FIXED_BYTES: usize = 1 + 8;
 /// Most bytes that kind, id, type name and client address take together.
 const HEADER_BYTES_MAX: usize = FIXED_BYTES + 2 * (1 + u8::MAX as usize);
+
+/// Most bytes that are claimed for a frame before they have arrived.
+const STEP_BYTES: usize = 64 * 1024;
 
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,10 +108,51 @@ fn short_text(frame: &[u8], at: usize) -> Option<(&str, usize)> {
 ///
 /// Both directions refuse a frame whose body is over the limit: sending one is the sender's
 /// mistake, receiving one ends the connection before anything is allocated for it.
+///
+/// Memory follows what arrives: a length alone claims no more than [`STEP_BYTES`].
 #[derive(Debug)]
 pub struct FrameCodec {
-    lengths: LengthDelimitedCodec,
     body_bytes_max: usize,
+}
+
+/// Why what arrived is no frame. The connection cannot go on.
+#[derive(Debug)]
+pub enum FrameError {
+    /// Longer than the limit.
+    TooLong,
+    /// Its header does not read.
+    NoHeader,
+    /// The stream below failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameError::TooLong => f.write_str("frame over the limit"),
+            FrameError::NoHeader => f.write_str("no frame header"),
+            FrameError::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+impl From<io::Error> for FrameError {
+    fn from(error: io::Error) -> FrameError {
+        FrameError::Io(error)
+    }
+}
+
+impl From<FrameError> for io::Error {
+    fn from(error: FrameError) -> io::Error {
+        match error {
+            FrameError::Io(error) => error,
+            FrameError::TooLong | FrameError::NoHeader => {
+                io::Error::new(io::ErrorKind::InvalidData, error)
+            }
+        }
+    }
 }
 
 impl FrameCodec {
@@ -117,14 +162,7 @@ impl FrameCodec {
         let body_bytes_max = usize::try_from(message_bytes_max)
             .unwrap_or(ceiling)
             .min(ceiling);
-        let lengths = LengthDelimitedCodec::builder()
-            .length_field_type::<u32>()
-            .max_frame_length(body_bytes_max + HEADER_BYTES_MAX)
-            .new_codec();
-        FrameCodec {
-            lengths,
-            body_bytes_max,
-        }
+        FrameCodec { body_bytes_max }
     }
 
     /// True when a payload may be sent.
@@ -140,14 +178,24 @@ fn broken(what: &'static str) -> io::Error {
 
 impl Decoder for FrameCodec {
     type Item = Frame;
-    type Error = io::Error;
+    type Error = FrameError;
 
-    fn decode(&mut self, source: &mut BytesMut) -> io::Result<Option<Frame>> {
-        let Some(bytes) = self.lengths.decode(source)? else {
+    fn decode(&mut self, source: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+        let Some(length) = source.first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
-        let bytes = bytes.freeze();
-        let view = FrameView::parse(&bytes).ok_or_else(|| broken("no frame header"))?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if length > self.body_bytes_max + HEADER_BYTES_MAX {
+            return Err(FrameError::TooLong);
+        }
+        let missing = (LENGTH_BYTES + length).saturating_sub(source.len());
+        if missing > 0 {
+            source.reserve(missing.min(STEP_BYTES));
+            return Ok(None);
+        }
+        source.advance(LENGTH_BYTES);
+        let bytes = source.split_to(length).freeze();
+        let view = FrameView::parse(&bytes).ok_or(FrameError::NoHeader)?;
         let FrameView {
             kind, id, body_at, ..
         } = view;
@@ -155,7 +203,7 @@ impl Decoder for FrameCodec {
         let mut body: Bytes = bytes;
         body.advance(body_at);
         if body.len() > self.body_bytes_max {
-            return Err(broken("body over the limit"));
+            return Err(FrameError::TooLong);
         }
         Ok(Some(Frame {
             kind,

@@ -38,7 +38,7 @@ impl Settings {
         AuthSettings {
             on: self.text("auth.enabled") == Some("on"),
             users,
-            secret: self.text("auth.secret").map(str::to_owned),
+            secret: self.secret("auth.secret").map(str::to_owned),
             ttl: Duration::from_micros(self.time("auth.token-ttl").micros()),
         }
     }

@@ -1,7 +1,7 @@
 //! Every key that can be set: its name, what it takes, what it means, what it defaults to.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use distro_core::config::Timing;
 use distro_core::constants::MESSAGE_BYTES_MAX;
@@ -11,6 +11,8 @@ use distro_core::time::Period;
 
 use super::member::Member;
 use super::share;
+use crate::shell::Limits;
+use crate::shell::secret::SECRET_CHARS_MIN;
 use crate::text::value::{self, Wrong, wrong};
 
 /// What a key takes.
@@ -22,6 +24,10 @@ pub enum Kind {
     Ip,
     /// Any text.
     Text,
+    /// A node's host, without a port.
+    Host,
+    /// A text that is never shown, of at least so many characters.
+    Secret(usize),
     /// A list of nodes.
     Members,
     /// A length of time.
@@ -49,6 +55,8 @@ impl Kind {
             Kind::Port => "a port from 1 to 65535".to_owned(),
             Kind::Ip => "an IP address in quotes".to_owned(),
             Kind::Text => "a text in quotes".to_owned(),
+            Kind::Host => "a host in quotes, such as \"10.0.0.1\"".to_owned(),
+            Kind::Secret(chars_min) => format!("at least {chars_min} characters in quotes"),
             Kind::Members => "a list of nodes, such as [\"10.0.0.1:8848\"]".to_owned(),
             Kind::Time => "a time in quotes, such as \"5s\" or \"500ms\"".to_owned(),
             Kind::Size => "a size, such as \"64KiB\" or \"10MiB\"".to_owned(),
@@ -78,6 +86,15 @@ impl Kind {
                 .map_or_else(|_| self.refuse(text), |ip| Ok(Setting::Ip(ip))),
             Kind::Text if text.trim().is_empty() => self.refuse(text),
             Kind::Text => Ok(Setting::Text(text.to_owned())),
+            Kind::Host => host(text).map(Setting::Text),
+            Kind::Secret(chars_min) if text.chars().count() < chars_min => wrong(
+                "the secret is too short to be one",
+                format!(
+                    "write {}, such as `openssl rand -hex 32` prints",
+                    self.takes()
+                ),
+            ),
+            Kind::Secret(_) => Ok(Setting::Secret(Secret(text.to_owned()))),
             Kind::Members => {
                 let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
                 let members: Result<_, _> = words.map(Member::read).collect();
@@ -128,6 +145,34 @@ impl Kind {
     }
 }
 
+/// A host that a port can be put behind.
+fn host(text: &str) -> Result<String, Wrong> {
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return wrong(
+            format!("`{text}` needs brackets, as in a list of members"),
+            format!("write \"[{text}]\""),
+        );
+    }
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if inner.is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()) {
+        return Ok(text.to_owned());
+    }
+    let Ok(member) = Member::read(text) else {
+        return Kind::Host.refuse(text).map(|_| String::new());
+    };
+    let Some(port) = member.port else {
+        return Ok(text.to_owned());
+    };
+    wrong(
+        format!("`{text}` is a host with a port, and the port is set apart"),
+        format!(
+            "write \"{}\" here, and {port} as the main port: --port {port}, DISTRO_PORT={port} or \
+             port = {port}",
+            member.host
+        ),
+    )
+}
+
 fn count_of(word: &str) -> Result<(String, u32), Wrong> {
     let pair = word.rsplit_once('=').and_then(|(name, count)| {
         let name = name.trim();
@@ -155,6 +200,16 @@ fn text_of(word: &str) -> Result<(String, String), Wrong> {
     }
 }
 
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub(super) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(set)")
+    }
+}
+
 /// A value that was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
@@ -166,6 +221,8 @@ pub enum Setting {
     Ip(IpAddr),
     /// A text.
     Text(String),
+    /// A text that is never shown.
+    Secret(Secret),
     /// Nodes.
     Members(Vec<Member>),
     /// A time.
@@ -187,10 +244,10 @@ pub enum Setting {
 }
 
 impl Setting {
-    /// As TOML; `None` when it is not set.
+    /// As TOML; `None` when it is not set, or not to be seen.
     pub fn toml(&self) -> Option<String> {
         Some(match self {
-            Setting::Unset => return None,
+            Setting::Unset | Setting::Secret(_) => return None,
             Setting::Port(number) => number.to_string(),
             Setting::Ip(ip) => quoted(&ip.to_string()),
             Setting::Text(text) => quoted(text),
@@ -288,8 +345,8 @@ pub const FORMATS: &[&str] = &["text", "json"];
 /// The default main port of a node, Nacos's.
 pub const MAIN_PORT: u16 = 8848;
 /// Tables of the file, after the keys that are in none.
-pub const TABLES: [&str; 8] = [
-    "naming", "tls", "http", "auth", "ops", "log", "limits", "timing",
+pub const TABLES: [&str; 9] = [
+    "cluster", "naming", "tls", "http", "auth", "ops", "log", "limits", "timing",
 ];
 /// Whether something is done at all.
 pub const SWITCH: &[&str] = &["on", "off"];
@@ -312,6 +369,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(member_keys());
     keys.extend(rest_keys());
     keys.extend(naming_keys());
+    keys.extend(cluster_keys());
     keys.extend(tls_keys());
     keys.extend(http_keys());
     keys.extend(ops_keys());
@@ -336,7 +394,7 @@ fn place_keys() -> Vec<Key> {
         key("", "sdk-port", Kind::Port, Unset, sdk),
         key("", "cluster-port", Kind::Port, Unset, cluster),
         key("", "bind", Kind::Ip, any, "address to listen on"),
-        key("", "address", Kind::Text, Unset, host),
+        key("", "address", Kind::Host, Unset, host),
     ]
 }
 
@@ -379,6 +437,17 @@ fn naming_keys() -> Vec<Key> {
     vec![
         key("naming", "protect-threshold", share, Setting::Unset, all),
         key("naming", "protect-thresholds", shares, none, some),
+    ]
+}
+
+fn cluster_keys() -> Vec<Key> {
+    use Setting::Unset;
+    let secret = "what fellow nodes prove to each other";
+    let file = "a file that holds it";
+    let kind = Kind::Secret(SECRET_CHARS_MIN);
+    vec![
+        key("cluster", "secret", kind, Unset, secret),
+        key("cluster", "secret-file", Kind::Text, Unset, file),
     ]
 }
 
@@ -434,7 +503,7 @@ fn http_keys() -> Vec<Key> {
         key("http", "context-path", Kind::Text, context, below),
         key("auth", "enabled", Kind::OneOf(SWITCH), off, ask),
         key("auth", "users", Kind::Texts, none, users),
-        key("auth", "secret", Kind::Text, Unset, secret),
+        key("auth", "secret", Kind::Secret(1), Unset, secret),
         key("auth", "token-ttl", Kind::Time, hours, ttl),
     ]
 }
@@ -460,8 +529,14 @@ fn log_keys() -> Vec<Key> {
 }
 
 fn limit_keys() -> Vec<Key> {
-    use Setting::Unset;
+    use Setting::{Count, Size, Unset};
     let none = || Setting::Counts(BTreeMap::new());
+    let limits = Limits::default();
+    let messages = Count(limits.requests_per_connection);
+    let (bytes, queued) = (Size(limits.request_bytes), Size(limits.queued_bytes));
+    let waiting = "messages of a connection that wait for the node";
+    let all = "bytes of all messages that wait for the node";
+    let slow = "bytes that wait for a connection to take them";
     let (ip, app) = ("connections of an address", "connections of an application");
     let each = "connections of any other address";
     let file = "a Nacos limitRule in JSON; replaces the other limits";
@@ -471,6 +546,15 @@ fn limit_keys() -> Vec<Key> {
         key("limits", "per-ip", Kind::Counts, none(), ip),
         key("limits", "per-app", Kind::Counts, none(), app),
         key("limits", "rule-file", Kind::Text, Unset, file),
+        key(
+            "limits",
+            "requests-per-connection",
+            Kind::Count,
+            messages,
+            waiting,
+        ),
+        key("limits", "request-bytes", Kind::Size, bytes, all),
+        key("limits", "queued-bytes", Kind::Size, queued, slow),
     ]
 }
 
@@ -481,6 +565,7 @@ pub fn assumed(path: &str) -> &'static str {
         "cluster-port" => "port + 1001",
         "address" => "the member that is this host, or 127.0.0.1 when alone",
         "members" | "cluster-conf" | "members-dns" => "none: a node without members is alone",
+        "cluster.secret" | "cluster.secret-file" => "none: any node that reaches the port may join",
         "tls.cert" | "tls.key" | "tls.client-ca" => "none",
         "tls.server-ca" => "tls.client-ca",
         "tls.sdk" | "tls.cluster" | "tls.http" | "tls.ops" => {

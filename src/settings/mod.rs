@@ -27,7 +27,8 @@ use distro_core::profile::Profile;
 use distro_core::protect::ProtectThresholds;
 use distro_core::time::Period;
 
-use crate::shell::{CLUSTER_PORT_OFFSET, OPS_PORT_OFFSET, Ports, SDK_PORT_OFFSET};
+use crate::shell::secret::{ClusterSecret, SECRET_CHARS_MIN};
+use crate::shell::{CLUSTER_PORT_OFFSET, Limits, OPS_PORT_OFFSET, Ports, SDK_PORT_OFFSET};
 use crate::text::problem::{Problem, Problems};
 use key::{Key, MAIN_PORT, Setting, TABLES, assumed};
 use member::Member;
@@ -253,6 +254,54 @@ impl Settings {
         protect
     }
 
+    /// What connections may cost.
+    pub fn link_limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        if let Some(count) = self.count("limits.requests-per-connection") {
+            limits.requests_per_connection = count;
+        }
+        for (path, bytes) in [
+            ("limits.request-bytes", &mut limits.request_bytes),
+            ("limits.queued-bytes", &mut limits.queued_bytes),
+        ] {
+            if let Setting::Size(set) = self.get(path) {
+                *bytes = *set;
+            }
+        }
+        limits
+    }
+
+    /// What fellow nodes prove to each other, if anything is set.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no secret: in words.
+    pub fn cluster_secret(&self) -> Result<Option<ClusterSecret>, String> {
+        if let Some(secret) = self.secret("cluster.secret") {
+            return Ok(Some(ClusterSecret::new(secret)));
+        }
+        let Some(path) = self.text("cluster.secret-file") else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cluster.secret-file {path} cannot be read: {error}"))?;
+        // Editors and `echo` end a file with a line's end.
+        let secret = text.trim_end_matches(['\n', '\r']);
+        if secret.chars().count() < SECRET_CHARS_MIN {
+            return Err(format!(
+                "cluster.secret-file {path} holds less than {SECRET_CHARS_MIN} characters"
+            ));
+        }
+        Ok(Some(ClusterSecret::new(secret)))
+    }
+
+    fn secret(&self, path: &str) -> Option<&str> {
+        if let Setting::Secret(secret) = self.get(path) {
+            Some(&secret.0)
+        } else {
+            None
+        }
+    }
+
     fn timing(&self) -> Timing {
         let mut timing = Timing::default();
         for (name, ..) in Timing::fields() {
@@ -314,6 +363,13 @@ impl Settings {
             let message = "members-refresh is less than a second".to_owned();
             add(&["members-refresh"], message, "write \"30s\"".to_owned());
         }
+        if *self.get("cluster.secret") != Setting::Unset
+            && self.text("cluster.secret-file").is_some()
+        {
+            let both = ["cluster.secret-file", "cluster.secret"];
+            let message = "the secret comes from cluster.secret and cluster.secret-file at once";
+            add(&both, message.to_owned(), "keep one of them".to_owned());
+        }
         for (path, message, help) in self.tls_misfits().into_iter().chain(self.http_misfits()) {
             add(&[path], message, help);
         }
@@ -345,6 +401,9 @@ impl Settings {
                 let origin = self.values.get(&path).map_or("", |(_, o)| o.words.as_str());
                 let line = match self.get(&path).toml() {
                     Some(value) => (format!("{} = {value}", key.name), origin),
+                    None if matches!(self.get(&path), Setting::Secret(_)) => {
+                        (format!("# {} = (set)", key.name), origin)
+                    }
                     None => (format!("# {} =", key.name), assumed(&path)),
                 };
                 // Writing to a string cannot fail.

@@ -55,6 +55,7 @@ pub struct Sources {
 pub fn load(sources: &Sources) -> Result<(Settings, Vec<String>), Vec<Problems>> {
     let mut reader = Reader {
         settings: Settings::defaults(),
+        secrets: Vec::new(),
         texts: Vec::new(),
         problems: Vec::new(),
     };
@@ -67,6 +68,7 @@ pub fn load(sources: &Sources) -> Result<(Settings, Vec<String>), Vec<Problems>>
         settings,
         texts,
         mut problems,
+        ..
     } = reader;
     if problems.is_empty() {
         problems = settings.misfits(&texts);
@@ -80,6 +82,8 @@ pub fn load(sources: &Sources) -> Result<(Settings, Vec<String>), Vec<Problems>>
 
 struct Reader {
     settings: Settings,
+    /// Where secrets stand in the text that is being read.
+    secrets: Vec<Range<usize>>,
     texts: Vec<Text>,
     problems: Vec<Problems>,
 }
@@ -95,10 +99,23 @@ fn problem(span: Range<usize>, wrong: Wrong) -> Problem {
 impl Reader {
     /// A text is read: its problems, if any, belong to it.
     fn finish(&mut self, name: String, text: String, found: Vec<Problem>) {
+        let text = self.masked(text);
         if !found.is_empty() {
             self.problems.push(Problems::new(&name, &text, found));
         }
         self.texts.push((name, text));
+    }
+
+    /// The text without its secrets: a problem shows the lines around it too.
+    fn masked(&mut self, text: String) -> String {
+        let mut bytes = text.into_bytes();
+        for span in self.secrets.drain(..) {
+            if let Some(secret) = bytes.get_mut(span) {
+                secret.fill(b'*');
+            }
+        }
+        // Spans are those of whole values, so what is left is text.
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn key(&self, path: &str) -> Option<Key> {
@@ -173,6 +190,9 @@ impl Reader {
                 });
                 continue;
             };
+            if matches!(known.kind, Kind::Secret(_)) {
+                self.secrets.push(value.span());
+            }
             match from_toml(&known, value) {
                 Ok(setting) => {
                     let line = line_of(text, word.span().start);
@@ -225,6 +245,9 @@ impl Reader {
             let start = text.len() + name.len() + 1;
             let span = start..start + value.len();
             text.push_str(&format!("{name}={value}\n"));
+            if matches!(key.kind, Kind::Secret(_)) {
+                self.secrets.push(span.clone());
+            }
             match key.kind.read(value) {
                 Ok(setting) => {
                     let origin = Origin {
@@ -260,6 +283,9 @@ impl Reader {
                 });
                 continue;
             };
+            if matches!(key.kind, Kind::Secret(_)) {
+                self.secrets.push(span.clone());
+            }
             match key.kind.read(value) {
                 Ok(setting) => {
                     let origin = Origin {
@@ -331,7 +357,13 @@ fn from_toml(key: &Key, value: &Value<'_>) -> Result<Setting, Problem> {
             let read = key.kind.read(&text);
             read.map_err(|wrong| problem(value.span(), wrong))
         }
-        Kind::Size | Kind::Time | Kind::Ip | Kind::Text | Kind::OneOf(_) => {
+        Kind::Size
+        | Kind::Time
+        | Kind::Ip
+        | Kind::Text
+        | Kind::Host
+        | Kind::Secret(_)
+        | Kind::OneOf(_) => {
             let number = integer(value).filter(|_| matches!(key.kind, Kind::Size | Kind::Time));
             let text = value.get_ref().as_str().map(str::to_owned).or(number);
             let read = key.kind.read(&text.ok_or_else(wrong_type)?);

@@ -156,3 +156,82 @@ fn protect_thresholds_of_a_file_reach_the_machine_and_wrong_ones_are_told_with_t
         }
     }
 }
+
+#[test]
+fn an_address_with_a_port_is_refused_wherever_it_stands_and_the_right_one_is_told() {
+    let sources = Sources {
+        file: Some(file("address.toml", "address = \"127.0.46.1:8848\"\n")),
+        environment: vec![("DISTRO_ADDRESS".to_owned(), "node-1:9000".to_owned())],
+        flags: vec![flag("address", "127.0.46.1:8848"), flag("address", "::1")],
+    };
+    let problems = load(&sources).unwrap_err();
+    let told: String = problems.iter().map(|p| p.render(false)).collect();
+    for part in [
+        "address.toml:1:11",
+        "write \"127.0.46.1\" here",
+        "--port 8848",
+        "write \"node-1\" here",
+        "write \"[::1]\"",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    for right in ["127.0.46.1", "node-1", "[::1]"] {
+        let sources = Sources {
+            flags: vec![flag("address", right)],
+            ..Sources::default()
+        };
+        let (settings, _) = load(&sources).unwrap();
+        assert_eq!(settings.address(), Some(right));
+    }
+}
+
+#[test]
+fn secrets_are_read_and_never_shown() {
+    let (long, short) = ("correct horse battery staple, again", "hunter2");
+    let text = format!("[cluster]\nsecret = \"{long}\"\n[auth]\nsecret = \"{long}\"\n");
+    let set = Sources {
+        file: Some(file("secret.toml", &text)),
+        ..Sources::default()
+    };
+    let (settings, _) = load(&set).unwrap();
+    let print = settings.print();
+    assert_eq!(print.matches("# secret = (set)").count(), 2, "{print}");
+    assert!(!format!("{print}{settings:?}").contains("horse"));
+    assert!(
+        settings
+            .effective()
+            .all(|(_, value, _)| !value.contains("horse"))
+    );
+    assert!(settings.cluster_secret().unwrap().is_some());
+    // A problem shows the lines around it, and not what is secret there.
+    let wrong = Sources {
+        file: Some(file("wrong.toml", &format!("{text}enabled = 7\n"))),
+        environment: vec![("DISTRO_CLUSTER_SECRET".to_owned(), short.to_owned())],
+        flags: vec![flag("cluster.secret", short)],
+    };
+    let problems = load(&wrong).unwrap_err();
+    let told: String = problems.iter().map(|p| p.render(false)).collect();
+    assert_eq!(told.matches("at least 16 characters").count(), 2, "{told}");
+    assert!(!told.contains("horse") && !told.contains(short), "{told}");
+}
+
+#[test]
+fn a_file_holds_the_cluster_secret_and_must_hold_enough() {
+    let from = |name: &str, text: &str| {
+        let path = file(name, text).display().to_string();
+        let flags = vec![flag("cluster.secret-file", &path)];
+        let (settings, _) = load(&Sources {
+            flags,
+            ..Sources::default()
+        })
+        .unwrap();
+        settings.cluster_secret()
+    };
+    assert!(
+        from("good.secret", "correct horse battery\n")
+            .unwrap()
+            .is_some()
+    );
+    let why = from("bad.secret", "short\n").unwrap_err();
+    assert!(why.contains("less than 16 characters"), "{why}");
+}

@@ -12,15 +12,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Decoder, FramedWrite};
 
+use super::budget::{Held, Inbound, Queue};
+use super::greet::{Refusal, part};
 use super::guard::Guard;
-use super::{FLUSH_BYTES, LINGER, LinkCounters, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
+use super::secret::SECRET_PREAMBLE;
+use super::{FLUSH_BYTES, LINGER, LinkCounters, OUTBOUND_BATCH, count};
 use crate::carrier::Carrier;
 use crate::carrier::grpc::payload::Headers;
-use crate::carrier::tcp::{Frame, FrameCodec, FrameKind, PREAMBLE};
+use crate::carrier::tcp::{Frame, FrameCodec, FrameError, FrameKind, PREAMBLE};
 use crate::codec::{
     Ends, Payload, decode_request, decode_response, encode_request, encode_response,
 };
-use crate::net::{Clock, Stream, within};
+use crate::net::{Clock, Stream};
 
 /// Frames have none: what a client says stands in the body.
 const NO_HEADERS: Headers = Headers::new();
@@ -39,11 +42,11 @@ pub(super) enum LinkEvent<R, W> {
     /// A dial failed.
     DialFailed { node: NodeId, refused: bool },
     /// A request arrived.
-    Request(ConnId, RequestId, Request),
+    Request(ConnId, RequestId, Request, Held),
     /// A request arrived without the right to it: what it is answered, if it is handled at all.
-    Denied(ConnId, RequestId, Response),
+    Denied(ConnId, RequestId, Response, Held),
     /// An answer arrived.
-    Response(ConnId, RequestId, Response),
+    Response(ConnId, RequestId, Response, Held),
     /// A request could not be sent.
     SendFailed(ConnId, RequestId, SendError),
     /// The connection ended, and not because this end closed it.
@@ -70,37 +73,11 @@ pub(super) struct Connection<R, W, C> {
     pub(super) message_bytes_max: u64,
     pub(super) clock: C,
     pub(super) events: mpsc::Sender<LinkEvent<R, W>>,
-    pub(super) outgoing: mpsc::Receiver<Outgoing>,
+    pub(super) inbound: Inbound,
+    pub(super) outgoing: Queue,
     /// Resolves when the owner gave the connection up.
     pub(super) closing: oneshot::Receiver<()>,
     pub(super) counters: Arc<LinkCounters>,
-}
-
-/// Reads the first bytes of an accepted stream.
-pub(super) async fn greet<R, W, C>(
-    source: Source,
-    mut stream: Stream<R, W>,
-    clock: C,
-    counters: Arc<LinkCounters>,
-) -> LinkEvent<R, W>
-where
-    R: AsyncRead + Unpin,
-    C: Clock,
-{
-    let mut first = [0; PREAMBLE.len()];
-    let read = stream.reader.read_exact(&mut first);
-    if let Some(Ok(_)) = within(&clock, PREAMBLE_TIMEOUT, read).await {
-        match (Carrier::of_first_bytes(first), source) {
-            (Some(carrier @ Carrier::Tcp), _) | (Some(carrier @ Carrier::Grpc), Source::Sdk) => {
-                return LinkEvent::Accepted(source, carrier, stream);
-            }
-            // Fellow nodes of ours do not speak it.
-            (Some(Carrier::Grpc), Source::Cluster) | (None, _) => {}
-        }
-    }
-    // Dropping the stream closes it cleanly.
-    count(&counters.strangers);
-    LinkEvent::Stranger
 }
 
 impl<R, W, C> Connection<R, W, C>
@@ -135,6 +112,8 @@ where
             conn,
             guard,
             reader: stream.reader,
+            peer: ends.peer.clone(),
+            inbound: self.inbound,
             events: events.clone(),
             counters: counters.clone(),
         };
@@ -158,21 +137,29 @@ where
         };
         let incoming = incoming.run(dialed, codec());
         tokio::pin!(closed_here, incoming);
-        let over = tokio::select! {
+        // What arrives comes last: a peer that never pauses leaves nothing of the task's turn to
+        // those after it, neither to the clock nor to what is written.
+        let broken = tokio::select! {
             biased;
-            () = &mut incoming => true,
-            () = &mut closed_here => false,
-            written = outgoing.run() => written.is_err(),
-        };
-        if !over {
-            // This end closed and everything is out. Unread input would turn the close into a
-            // reset that destroys what the peer has not read yet, so the rest is read away.
-            tokio::select! {
-                biased;
-                () = &mut incoming => {}
-                () = &mut closed_here => {}
+            () = &mut closed_here => return,
+            written = outgoing.run() => {
+                if written.is_ok() {
+                    // This end closed and everything is out. Unread input would turn the close
+                    // into a reset that destroys what the peer has not read yet, so the rest is
+                    // read away.
+                    tokio::select! {
+                        biased;
+                        () = &mut closed_here => {}
+                        _ = &mut incoming => {}
+                    }
+                    return;
+                }
+                None
             }
-            return;
+            broken = &mut incoming => broken,
+        };
+        if let Some(reader) = broken {
+            part(reader, outgoing.sink.into_inner(), &clock).await;
         }
         // Nobody listens any more when the whole shell ends.
         events.send(LinkEvent::Closed(conn)).await.ok();
@@ -183,47 +170,77 @@ struct Incoming<R, W> {
     conn: ConnId,
     guard: Guard,
     reader: R,
+    peer: Option<NodeId>,
+    inbound: Inbound,
     events: mpsc::Sender<LinkEvent<R, W>>,
     counters: Arc<LinkCounters>,
 }
 
 impl<R: AsyncRead + Unpin, W> Incoming<R, W> {
-    /// Hands on what arrives until the stream ends, breaks a rule, or nobody listens.
-    async fn run(mut self, dialed: bool, mut codec: FrameCodec) {
-        if dialed {
-            let mut first = [0; PREAMBLE.len()];
-            match self.reader.read_exact(&mut first).await {
-                Ok(_) if first == PREAMBLE => {}
-                Ok(_) => return count(&self.counters.strangers),
-                Err(_) => return,
-            }
+    /// Hands on what arrives until the stream ends or nobody listens; gives the stream back when
+    /// it breaks a rule.
+    async fn run(mut self, dialed: bool, mut codec: FrameCodec) -> Option<R> {
+        if dialed && !self.greeted().await {
+            return None;
         }
         let mut buffer = bytes::BytesMut::new();
         loop {
             match codec.decode(&mut buffer) {
                 Ok(Some(frame)) => {
                     if !self.hand_on(frame).await {
-                        return;
+                        return None;
                     }
                 }
                 Ok(None) => match self.reader.read_buf(&mut buffer).await {
-                    Ok(0) | Err(_) => return,
+                    Ok(0) | Err(_) => {
+                        if !buffer.is_empty() {
+                            count(&self.counters.truncated_frames);
+                        }
+                        return None;
+                    }
                     Ok(_) => {}
                 },
-                Err(_) => return count(&self.counters.broken_frames),
+                Err(error) => {
+                    count(match error {
+                        FrameError::TooLong => &self.counters.oversized_frames,
+                        FrameError::NoHeader | FrameError::Io(_) => &self.counters.broken_frames,
+                    });
+                    return Some(self.reader);
+                }
             }
         }
     }
 
+    /// True when who was dialled is one of ours.
+    async fn greeted(&mut self) -> bool {
+        let mut first = [0; PREAMBLE.len()];
+        if self.reader.read_exact(&mut first).await.is_err() {
+            return false;
+        }
+        if first == PREAMBLE {
+            return true;
+        }
+        let refusal = match first {
+            SECRET_PREAMBLE => Refusal::SecretOnlyThere,
+            first => Refusal::of_first_bytes(first),
+        };
+        refusal.count(&self.counters);
+        if let Some(member) = &self.peer {
+            tracing::warn!(%member, "no connection: {}", refusal.words());
+        }
+        false
+    }
+
     async fn hand_on(&mut self, frame: Frame) -> bool {
         let Frame { kind, id, payload } = frame;
+        let held = self.inbound.admit(payload.body.len()).await;
         let event = match kind {
             FrameKind::Request | FrameKind::OneWay => {
                 let request = decode_request(&payload);
                 let denial = self.guard.denial(&request, &NO_HEADERS, &payload.body);
                 match denial {
-                    Some(denial) => LinkEvent::Denied(self.conn, id, denial),
-                    None => LinkEvent::Request(self.conn, id, request),
+                    Some(denial) => LinkEvent::Denied(self.conn, id, denial, held),
+                    None => LinkEvent::Request(self.conn, id, request, held),
                 }
             }
             FrameKind::Response => {
@@ -232,7 +249,7 @@ impl<R: AsyncRead + Unpin, W> Incoming<R, W> {
                     count(&self.counters.malformed_responses);
                     Response::error(code::BAD_GATEWAY, &error.to_string())
                 });
-                LinkEvent::Response(self.conn, id, response)
+                LinkEvent::Response(self.conn, id, response, held)
             }
         };
         self.events.send(event).await.is_ok()
@@ -242,7 +259,7 @@ impl<R: AsyncRead + Unpin, W> Incoming<R, W> {
 struct Outbound<R, W> {
     dialed: bool,
     sink: FramedWrite<W, FrameCodec>,
-    queue: mpsc::Receiver<Outgoing>,
+    queue: Queue,
     outlet: Outlet<R, W>,
 }
 
@@ -255,7 +272,7 @@ impl<R, W: AsyncWrite + Unpin> Outbound<R, W> {
         if self.dialed && self.queue.is_empty() {
             SinkExt::<Frame>::flush(&mut self.sink).await?;
         }
-        while self.queue.recv_many(&mut batch, OUTBOUND_BATCH).await > 0 {
+        while self.queue.next(&mut batch, OUTBOUND_BATCH).await > 0 {
             for message in batch.drain(..) {
                 if let Some((kind, id, payload)) = self.outlet.payload(message).await {
                     self.sink.feed(Frame { kind, id, payload }).await?;

@@ -5,16 +5,18 @@ use distro_core::io::SendError;
 use distro_core::message::{Request, Response, code};
 use distro_core::time::{Mono, Period};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::mpsc;
 
+use super::budget::{Inbound, Queue};
 use super::connection::{Connection, LinkEvent, Outgoing, Outlet};
+use super::greet::{Refusal, part};
 use super::guard::Guard;
 use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
 use crate::carrier::grpc::PREFACE_START;
 use crate::carrier::grpc::client::{self, Client};
 use crate::carrier::grpc::gather::Gather;
 use crate::carrier::grpc::payload::Headers;
-use crate::carrier::grpc::server::{self, CallId, PushError, Server};
+use crate::carrier::grpc::server::{self, CallId, End, PushError, Server};
+use crate::carrier::grpc::status::Code;
 use crate::carrier::tcp::FrameKind;
 use crate::codec::{Payload, body_request_id, decode_request, decode_response};
 use crate::net::{Clock, Stream, within};
@@ -22,6 +24,8 @@ use crate::net::{Clock, Stream, within};
 /// How long a call waits for the setup when a stream is open: the two are handled one after the
 /// other, and the setup may arrive last (advice in part 2.5 of the protocol notes).
 const SETUP_WAIT: Period = Period::from_millis(500);
+/// Bytes of calls that wait for the setup. Beyond it they wait no longer.
+const SETUP_WAIT_BYTES_MAX: usize = 1024 * 1024;
 /// How long a client whose stream has ended may take to open another or to leave.
 const STREAM_GRACE: Period = Period::from_secs(1);
 /// How long a connection may say nothing before it is pinged. Nacos waits two hours
@@ -32,10 +36,21 @@ const KEEP_ALIVE_TIMEOUT: Period = Period::from_secs(20);
 
 /// Both directions as the one thing that HTTP/2 wants.
 fn joined<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
-    stream: Stream<R, W>,
+    stream: &mut Stream<R, W>,
     first: &'static [u8],
 ) -> impl AsyncRead + AsyncWrite + Unpin {
-    tokio::io::join(first.chain(stream.reader), Gather::new(stream.writer))
+    let writer = Gather::new(&mut stream.writer);
+    tokio::io::join(first.chain(&mut stream.reader), writer)
+}
+
+/// Why a connection is over.
+enum Over {
+    /// This end closed it.
+    Here,
+    /// The other end did, or the network.
+    There,
+    /// The other end broke a rule: the stream still has to be closed so that it learns of it.
+    Broken,
 }
 
 impl<R, W, C> Connection<R, W, C>
@@ -45,7 +60,7 @@ where
     C: Clock,
 {
     /// Serves a client whose first bytes were [`PREFACE_START`], until either end closes.
-    pub(super) async fn serve_grpc(self, stream: Stream<R, W>) {
+    pub(super) async fn serve_grpc(self, mut stream: Stream<R, W>) {
         let (conn, events, clock) = (self.conn, self.events.clone(), self.clock.clone());
         let closed_here = async {
             // The owner never sends: it drops its end.
@@ -61,20 +76,31 @@ where
             counters: self.counters,
         };
         let serving = async {
-            let io = joined(stream, &PREFACE_START);
+            let io = joined(&mut stream, &PREFACE_START);
             let greeting = Server::accept(io, outlet.message_bytes_max);
-            let Some(Ok(server)) = within(&self.clock, PREAMBLE_TIMEOUT, greeting).await else {
-                count(&outlet.counters.strangers);
-                return true;
+            let refusal = match within(&self.clock, PREAMBLE_TIMEOUT, greeting).await {
+                Some(Ok(server)) => Ok(server),
+                Some(Err(error)) if error.is_io() => Err(Refusal::HungUp),
+                Some(Err(_)) => Err(Refusal::Stranger),
+                None => Err(Refusal::Silent),
+            };
+            let server = match refusal {
+                Ok(server) => server,
+                Err(refusal) => {
+                    refusal.count(&outlet.counters);
+                    return Over::Broken;
+                }
             };
             let now = self.clock.now().mono;
             let serving = Serving {
                 server,
                 guard: self.guard,
+                inbound: self.inbound,
                 outlet,
                 push: None,
                 set_up: None,
                 held: Vec::new(),
+                held_bytes: 0,
                 times: Times {
                     heard: now,
                     keep_alive: now + KEEP_ALIVE,
@@ -87,17 +113,20 @@ where
         };
         let over = tokio::select! {
             biased;
+            () = closed_here => Over::Here,
             over = serving => over,
-            () = closed_here => false,
         };
-        if over {
-            // Nobody listens any more when the whole shell ends.
-            events.send(LinkEvent::Closed(conn)).await.ok();
+        match over {
+            Over::Here => return,
+            Over::There => {}
+            Over::Broken => part(stream.reader, stream.writer, &clock).await,
         }
+        // Nobody listens any more when the whole shell ends.
+        events.send(LinkEvent::Closed(conn)).await.ok();
     }
 
     /// Speaks to a server that was dialled, until either end closes.
-    pub(super) async fn call_grpc(self, stream: Stream<R, W>) {
+    pub(super) async fn call_grpc(self, mut stream: Stream<R, W>) {
         let (conn, events, clock) = (self.conn, self.events.clone(), self.clock.clone());
         let closed_here = async {
             if self.closing.await.is_err() {
@@ -113,19 +142,25 @@ where
         };
         let calling = async {
             let authority = format!("{}:{}", stream.remote_ip, stream.remote_port);
-            let io = joined(stream, &[]);
+            let io = joined(&mut stream, &[]);
             match Client::connect(io, &authority, outlet.message_bytes_max).await {
                 Ok(mut client) => {
                     client.set_headers(self.headers);
-                    Calling { client, outlet }.run(self.outgoing).await
+                    let inbound = self.inbound;
+                    let calling = Calling {
+                        client,
+                        inbound,
+                        outlet,
+                    };
+                    calling.run(self.outgoing).await
                 }
                 Err(_) => true,
             }
         };
         let over = tokio::select! {
             biased;
-            over = calling => over,
             () = closed_here => false,
+            over = calling => over,
         };
         if over {
             // Nobody listens any more when the whole shell ends.
@@ -159,6 +194,7 @@ impl Times {
 struct Serving<S, R, W> {
     server: Server<S>,
     guard: Guard,
+    inbound: Inbound,
     outlet: Outlet<R, W>,
     /// The stream on which the client is asked: the first one that was set up.
     push: Option<CallId>,
@@ -166,12 +202,14 @@ struct Serving<S, R, W> {
     set_up: Option<CallId>,
     /// Calls that wait for the setup.
     held: Vec<(CallId, Payload, Headers)>,
+    /// Bytes of their bodies.
+    held_bytes: usize,
     times: Times,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
-    /// Runs until either end closes; true when it was the client.
-    async fn run<C: Clock>(mut self, mut queue: mpsc::Receiver<Outgoing>, clock: &C) -> bool {
+    /// Runs until either end closes.
+    async fn run<C: Clock>(mut self, mut queue: Queue, clock: &C) -> Over {
         let mut batch = Vec::with_capacity(OUTBOUND_BATCH);
         let mut armed = self.times.next();
         let alarm = clock.sleep_until(armed);
@@ -182,13 +220,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
                 biased;
                 event = self.server.next() => match event {
                     Some(event) => self.take(event, clock.now().mono).await,
-                    None => false,
+                    None => return self.over(),
                 },
-                count = queue.recv_many(&mut batch, OUTBOUND_BATCH), if has_room => {
+                count = queue.next(&mut batch, OUTBOUND_BATCH), if has_room => {
                     if count == 0 {
                         self.server.finish();
                         while self.server.next().await.is_some() {}
-                        return false;
+                        return Over::Here;
                     }
                     for message in batch.drain(..) {
                         self.send(message).await;
@@ -201,12 +239,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
                 }
             };
             if !going_on {
-                return true;
+                return Over::There;
             }
             let next = self.times.next();
             if next < armed {
                 armed = next;
                 alarm.set(clock.sleep_until(armed));
+            }
+        }
+    }
+
+    /// The client's connection is over.
+    fn over(&self) -> Over {
+        match self.server.end() {
+            End::Closed => Over::There,
+            End::Truncated => {
+                count(&self.outlet.counters.truncated_frames);
+                Over::There
+            }
+            End::Broken => {
+                count(&self.outlet.counters.broken_frames);
+                Over::Broken
             }
         }
     }
@@ -218,9 +271,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
             server::Event::Call(call, payload, headers) => {
                 let waits = self.set_up.is_none() && self.server.has_streams();
                 if waits && &*payload.type_name != "ServerCheckRequest" {
+                    self.held_bytes += payload.body.len();
                     self.held.push((call, payload, headers));
                     self.times.held.get_or_insert(now + SETUP_WAIT);
-                    return true;
+                    return self.held_bytes <= SETUP_WAIT_BYTES_MAX || self.release().await;
                 }
                 self.hand_on(call, &payload, &headers).await
             }
@@ -239,6 +293,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
                 self.times.keep_alive = now + KEEP_ALIVE;
                 true
             }
+            server::Event::Refused(_, code) => {
+                match code {
+                    Code::ResourceExhausted => count(&self.outlet.counters.oversized_frames),
+                    Code::Internal | Code::Unimplemented => {
+                        count(&self.outlet.counters.broken_frames);
+                    }
+                    // The client gave the call up, or this end did.
+                    Code::Ok | Code::Cancelled | Code::Unknown | Code::Unavailable => {}
+                }
+                true
+            }
         }
     }
 
@@ -252,9 +317,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
         }
         let (conn, id) = (self.outlet.conn, RequestId(call));
         let denial = self.guard.denial(&request, headers, &payload.body);
+        let held = self.inbound.enter(payload.body.len()).await;
         let event = match denial {
-            Some(denial) => LinkEvent::Denied(conn, id, denial),
-            None => LinkEvent::Request(conn, id, request),
+            Some(denial) => LinkEvent::Denied(conn, id, denial, held),
+            None => LinkEvent::Request(conn, id, request, held),
         };
         self.tell(event).await
     }
@@ -266,6 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
     /// Hands on the calls that waited for the setup.
     async fn release(&mut self) -> bool {
         self.times.held = None;
+        self.held_bytes = 0;
         for (call, payload, headers) in std::mem::take(&mut self.held) {
             if !self.hand_on(call, &payload, &headers).await {
                 return false;
@@ -282,7 +349,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
             self.set_up = Some(stream);
             self.push.get_or_insert(stream);
             self.times.gone = None;
-            let told = self.tell(LinkEvent::Request(conn, RequestId(stream), request));
+            let held = self.inbound.enter(payload.body.len()).await;
+            let told = self.tell(LinkEvent::Request(conn, RequestId(stream), request, held));
             return told.await && self.release().await;
         }
         let Some(id) = body_request_id(&payload.body) else {
@@ -295,7 +363,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
                 Response::error(code::BAD_GATEWAY, &error.to_string())
             }
         };
-        self.tell(LinkEvent::Response(conn, id, response)).await
+        let held = self.inbound.enter(payload.body.len()).await;
+        self.tell(LinkEvent::Response(conn, id, response, held))
+            .await
     }
 
     /// Sends one of the machine's messages.
@@ -346,12 +416,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
 /// The client's side of one connection.
 struct Calling<S, R, W> {
     client: Client<S>,
+    inbound: Inbound,
     outlet: Outlet<R, W>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Calling<S, R, W> {
     /// Runs until either end closes; true when it was the server.
-    async fn run(mut self, mut queue: mpsc::Receiver<Outgoing>) -> bool {
+    async fn run(mut self, mut queue: Queue) -> bool {
         let mut batch = Vec::with_capacity(OUTBOUND_BATCH);
         loop {
             let has_room = self.client.has_room();
@@ -361,7 +432,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Calling<S, R, W> {
                     Some(event) => self.take(event).await,
                     None => false,
                 },
-                count = queue.recv_many(&mut batch, OUTBOUND_BATCH), if has_room => {
+                count = queue.next(&mut batch, OUTBOUND_BATCH), if has_room => {
                     if count == 0 {
                         self.client.finish();
                         while self.client.next().await.is_some() {}
@@ -384,6 +455,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Calling<S, R, W> {
         let conn = self.outlet.conn;
         let event = match event {
             client::Event::Answer(call, answer) => {
+                let bytes = answer.as_ref().map_or(0, |payload| payload.body.len());
+                let held = self.inbound.enter(bytes).await;
                 let response = match answer {
                     Ok(payload) => decode_response(&payload).unwrap_or_else(|error| {
                         count(&self.outlet.counters.malformed_responses);
@@ -392,11 +465,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Calling<S, R, W> {
                     // SDKs take it for a failure of the transport, as the generic error is.
                     Err(status) => Response::error(code::FAIL, &status.to_string()),
                 };
-                LinkEvent::Response(conn, RequestId(call), response)
+                LinkEvent::Response(conn, RequestId(call), response, held)
             }
             client::Event::Message(payload) => {
                 let id = body_request_id(&payload.body).unwrap_or(RequestId(0));
-                LinkEvent::Request(conn, id, decode_request(&payload))
+                let held = self.inbound.enter(payload.body.len()).await;
+                LinkEvent::Request(conn, id, decode_request(&payload), held)
             }
             client::Event::Room => return true,
         };

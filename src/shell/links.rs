@@ -9,11 +9,12 @@ use distro_core::time::Period;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::connection::{Connection, LinkEvent, Outgoing, greet};
+use super::budget::{Budget, Limits, Outbox, Room};
+use super::connection::{Connection, LinkEvent};
+use super::greet::{Refusal, greet};
 use super::guard::Guard;
-use super::{
-    ACCEPT_RETRY, HANDSHAKES_MAX, INBOUND_MAX, LinkCounters, OUTBOUND_MAX, ShellError, count,
-};
+use super::secret::ClusterSecret;
+use super::{ACCEPT_RETRY, HANDSHAKES_MAX, INBOUND_MAX, LinkCounters, ShellError, count};
 use crate::carrier::Carrier;
 use crate::carrier::grpc::payload::Headers;
 use crate::codec::Ends;
@@ -26,7 +27,7 @@ type StreamOf<N> = Stream<<N as Net>::Reader, <N as Net>::Writer>;
 /// What the owner keeps of a connection.
 #[derive(Debug)]
 struct Open {
-    queue: mpsc::Sender<Outgoing>,
+    queue: Outbox,
     /// Dropped with the entry, which tells the task.
     _closing: oneshot::Sender<()>,
 }
@@ -48,6 +49,9 @@ pub(super) struct Links<N: Net, C> {
     send: mpsc::Sender<EventOf<N>>,
     events: mpsc::Receiver<EventOf<N>>,
     counters: Arc<LinkCounters>,
+    budget: Budget,
+    /// What fellow nodes prove to each other.
+    secret: Option<ClusterSecret>,
     /// True: no client is accepted any more.
     stop: Arc<watch::Sender<bool>>,
 }
@@ -75,6 +79,8 @@ impl<N: Net, C: Clock> Links<N, C> {
             send,
             events,
             counters: Arc::default(),
+            budget: Budget::new(Limits::default()),
+            secret: None,
             stop: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -87,6 +93,16 @@ impl<N: Net, C: Clock> Links<N, C> {
     /// From now on, this goes along with what is sent over gRPC.
     pub(super) fn send_with(&mut self, headers: Headers) {
         self.headers = headers;
+    }
+
+    /// Other bounds, for connections from now on.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.budget = Budget::new(limits);
+    }
+
+    /// From now on fellow nodes prove this.
+    pub(super) fn prove(&mut self, secret: ClusterSecret) {
+        self.secret = Some(secret);
     }
 
     pub(super) fn stop(&self) -> &Arc<watch::Sender<bool>> {
@@ -158,10 +174,11 @@ impl<N: Net, C: Clock> Links<N, C> {
             return count(&self.counters.turned_away);
         }
         self.handshakes += 1;
+        let secret = self.secret.clone();
         let (send, clock, counters) =
             (self.send.clone(), self.clock.clone(), self.counters.clone());
         self.tasks.spawn(async move {
-            let event = greet(source, stream, clock, counters).await;
+            let event = greet(source, stream, clock, secret, counters).await;
             // Nobody listens any more when the whole shell ends.
             send.send(event).await.ok();
         });
@@ -175,25 +192,33 @@ impl<N: Net, C: Clock> Links<N, C> {
     /// Opens a stream to a node's port; the result arrives as an event.
     pub(super) fn dial(&mut self, node: NodeId, port: Option<u16>) {
         let (net, clock, send) = (self.net.clone(), self.clock.clone(), self.send.clone());
+        let (secret, counters) = (self.secret.clone(), self.counters.clone());
         let limit = self.connect_timeout;
         self.tasks.spawn(async move {
-            let event = match port {
-                None => LinkEvent::DialFailed {
-                    node,
-                    refused: false,
-                },
-                Some(port) => match within(&clock, limit, net.connect(node.ip(), port)).await {
-                    Some(Ok(stream)) => LinkEvent::Dialed(node, stream),
-                    Some(Err(error)) => {
-                        let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
-                        LinkEvent::DialFailed { node, refused }
-                    }
-                    None => LinkEvent::DialFailed {
-                        node,
-                        refused: false,
-                    },
-                },
+            let dialled = async {
+                let port = port.ok_or(DialError::Unreachable)?;
+                let mut stream = net.connect(node.ip(), port).await?;
+                if let Some(secret) = &secret {
+                    secret.dial(&mut stream).await?;
+                }
+                Ok(stream)
             };
+            let dialled = within(&clock, limit, dialled).await;
+            let refused = match dialled.unwrap_or(Err(DialError::Unreachable)) {
+                Ok(stream) => {
+                    // Nobody listens any more when the whole shell ends.
+                    send.send(LinkEvent::Dialed(node, stream)).await.ok();
+                    return;
+                }
+                Err(DialError::Refused) => true,
+                Err(DialError::Unreachable) => false,
+                Err(DialError::Denied(refusal)) => {
+                    refusal.count(&counters);
+                    tracing::warn!(member = %node, "no connection: {}", refusal.words());
+                    false
+                }
+            };
+            let event = LinkEvent::DialFailed { node, refused };
             // Nobody listens any more when the whole shell ends.
             send.send(event).await.ok();
         });
@@ -208,7 +233,7 @@ impl<N: Net, C: Clock> Links<N, C> {
     ) -> ConnId {
         self.last += 1;
         let conn = ConnId(self.last);
-        let (queue, outgoing) = mpsc::channel(OUTBOUND_MAX);
+        let (queue, outgoing, inbound) = self.budget.connection();
         let (closing_send, closing) = oneshot::channel();
         self.open.insert(
             conn,
@@ -229,6 +254,7 @@ impl<N: Net, C: Clock> Links<N, C> {
             message_bytes_max: self.message_bytes_max,
             clock: self.clock.clone(),
             events: self.send.clone(),
+            inbound,
             outgoing,
             closing,
             counters: self.counters.clone(),
@@ -242,13 +268,14 @@ impl<N: Net, C: Clock> Links<N, C> {
         self.open.contains_key(&conn)
     }
 
-    /// Room for one message on a connection.
-    pub(super) fn room(&self, conn: ConnId) -> Result<mpsc::Permit<'_, Outgoing>, SendError> {
+    /// Room for one message of about so many bytes on a connection.
+    pub(super) fn room(&self, conn: ConnId, bytes: u64) -> Result<Room<'_>, SendError> {
         let open = self.open.get(&conn).ok_or(SendError::Closed)?;
-        open.queue.try_reserve().map_err(|error| match error {
-            mpsc::error::TrySendError::Full(()) => SendError::Busy,
-            mpsc::error::TrySendError::Closed(()) => SendError::Closed,
-        })
+        let room = open.queue.room(bytes);
+        if matches!(room, Err(SendError::Busy)) {
+            count(&self.counters.busy);
+        }
+        room
     }
 
     /// Sends what is queued, then closes. False when it was closed before.
@@ -260,6 +287,40 @@ impl<N: Net, C: Clock> Links<N, C> {
     pub(super) fn cut(&mut self, conn: ConnId) -> bool {
         count(&self.counters.cut);
         self.close(conn)
+    }
+}
+
+/// Why a dial gave no connection.
+enum DialError {
+    /// The host answered that nobody listens.
+    Refused,
+    /// No answer, or none that says more.
+    Unreachable,
+    /// Somebody is there with whom there is nothing to talk about.
+    Denied(Refusal),
+}
+
+impl From<std::io::Error> for DialError {
+    fn from(error: std::io::Error) -> DialError {
+        if error.kind() == std::io::ErrorKind::ConnectionRefused {
+            return DialError::Refused;
+        }
+        DialError::from(Refusal::from(error))
+    }
+}
+
+impl From<Refusal> for DialError {
+    fn from(refusal: Refusal) -> DialError {
+        match refusal {
+            Refusal::HungUp | Refusal::Silent => DialError::Unreachable,
+            Refusal::Http
+            | Refusal::Tls
+            | Refusal::Stranger
+            | Refusal::Handshake(_)
+            | Refusal::SecretOnlyThere
+            | Refusal::SecretOnlyHere
+            | Refusal::SecretDiffers => DialError::Denied(refusal),
+        }
     }
 }
 

@@ -10,16 +10,22 @@
 //! - [`asks`]: questions of clients without a connection
 //! - [`node`]: around the server machine · [`sdk`]: around the client machine
 //! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`: the
-//!   same over gRPC · `guard`: access tokens
+//!   same over gRPC · `greet`: who an accepted stream is · [`secret`]: what nodes prove to each
+//!   other · `guard`: access tokens · `budget`: what a connection may cost
 
 pub mod asks;
+mod budget;
 mod connection;
+mod greet;
 mod grpc;
 pub(crate) mod guard;
 mod links;
 pub mod node;
 pub mod sdk;
+pub mod secret;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +33,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use budget::Limits;
 use distro_core::ids::NodeId;
 use distro_core::time::{Now, Period};
 
@@ -191,18 +198,36 @@ impl Directory {
 /// What the transport of one machine has counted. Shared with its connection tasks.
 #[derive(Debug, Default)]
 pub struct LinkCounters {
-    /// Streams whose first bytes were not ours, or that sent none in time.
+    /// Streams whose first bytes are nobody's that we know.
     pub strangers: AtomicU64,
+    /// Streams that spoke HTTP.
+    pub http_clients: AtomicU64,
+    /// Streams that spoke TLS to a listener without it.
+    pub tls_clients: AtomicU64,
+    /// Streams whose TLS handshake failed.
+    pub tls_failed: AtomicU64,
+    /// Streams that did not say in time who they are.
+    pub silent: AtomicU64,
+    /// Streams that closed before they said who they are.
+    pub hung_up: AtomicU64,
+    /// Connections between nodes that do not share the cluster secret.
+    pub secret_refused: AtomicU64,
     /// Streams turned away because too many had not said who they are.
     pub turned_away: AtomicU64,
     /// Failures to accept.
     pub accept_errors: AtomicU64,
-    /// Connections ended because a frame broke the framing or its size limit.
+    /// Connections ended because a frame was over the size limit.
+    pub oversized_frames: AtomicU64,
+    /// Connections ended because a frame broke the framing.
     pub broken_frames: AtomicU64,
+    /// Connections that ended within a frame.
+    pub truncated_frames: AtomicU64,
     /// Responses that did not parse; the machine got an error in their place.
     pub malformed_responses: AtomicU64,
     /// Messages over the size limit that were not sent.
     pub oversized: AtomicU64,
+    /// Messages that found no room in their connection's queue.
+    pub busy: AtomicU64,
     /// Connections cut because an answer found no room in their queue.
     pub cut: AtomicU64,
 }
@@ -212,11 +237,20 @@ impl LinkCounters {
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let fields = [
             ("strangers", &self.strangers),
+            ("http_clients", &self.http_clients),
+            ("tls_clients", &self.tls_clients),
+            ("tls_failed", &self.tls_failed),
+            ("silent", &self.silent),
+            ("hung_up", &self.hung_up),
+            ("secret_refused", &self.secret_refused),
             ("turned_away", &self.turned_away),
             ("accept_errors", &self.accept_errors),
+            ("oversized_frames", &self.oversized_frames),
             ("broken_frames", &self.broken_frames),
+            ("truncated_frames", &self.truncated_frames),
             ("malformed_responses", &self.malformed_responses),
             ("oversized", &self.oversized),
+            ("busy", &self.busy),
             ("cut", &self.cut),
         ];
         fields

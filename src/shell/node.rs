@@ -13,11 +13,13 @@ use distro_core::time::Now;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::asks::{Asker, Asks};
+use super::budget::{request_bytes, response_bytes};
 use super::connection::{LinkEvent, Outgoing};
 use super::guard::Guard;
 use super::links::{EventOf, Links};
+use super::secret::ClusterSecret;
 use super::{
-    COMMANDS_MAX, Directory, INBOUND_BATCH, LinkCounters, NoTap, Progress, ShellError, Tap,
+    COMMANDS_MAX, Directory, INBOUND_BATCH, Limits, LinkCounters, NoTap, Progress, ShellError, Tap,
 };
 use crate::carrier::Carrier;
 use crate::http::auth::Auth;
@@ -177,6 +179,20 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
         self.born
     }
 
+    /// The same node with other bounds on what connections may cost.
+    #[must_use]
+    pub fn limited(mut self, limits: Limits) -> NodeShell<N, C, T> {
+        self.links.limit(limits);
+        self
+    }
+
+    /// The same node in a cluster whose nodes prove a secret to each other.
+    #[must_use]
+    pub fn proving(mut self, secret: ClusterSecret) -> NodeShell<N, C, T> {
+        self.links.prove(secret);
+        self
+    }
+
     /// The machine, to look at from the task that runs the shell, between its steps.
     pub fn node(&self) -> Rc<RefCell<Node>> {
         self.node.clone()
@@ -284,10 +300,12 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 refused,
             } => Input::DialFailed { member, refused },
             // What a connection still had to say when the node closed it is dropped.
-            LinkEvent::Request(conn, id, request) if self.links.is_open(conn) => {
+            LinkEvent::Request(conn, id, request, held) if self.links.is_open(conn) => {
+                drop(held);
                 Input::Request { conn, id, request }
             }
-            LinkEvent::Denied(conn, id, denial) if self.links.is_open(conn) => {
+            LinkEvent::Denied(conn, id, denial, held) if self.links.is_open(conn) => {
+                drop(held);
                 // Nacos looks at tokens only where it would answer a health check.
                 self.denied = Some(denial);
                 let request = Request::HealthCheck;
@@ -295,7 +313,8 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 self.denied = None;
                 return;
             }
-            LinkEvent::Response(conn, id, response) if self.links.is_open(conn) => {
+            LinkEvent::Response(conn, id, response, held) if self.links.is_open(conn) => {
+                drop(held);
                 Input::Response { conn, id, response }
             }
             LinkEvent::SendFailed(conn, id, cause) if self.links.is_open(conn) => {
@@ -343,7 +362,11 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Request { conn, id, .. } => match self.links.room(conn) {
+            Output::Request {
+                conn,
+                id,
+                ref request,
+            } => match self.links.room(conn, request_bytes(request)) {
                 Ok(room) => {
                     self.tap.output(&output);
                     if let Output::Request { request, .. } = output {
@@ -356,8 +379,12 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                     self.local.push_back(failed);
                 }
             },
-            Output::Response { conn, id, .. } => {
-                let full = match self.links.room(conn) {
+            Output::Response {
+                conn,
+                id,
+                ref response,
+            } => {
+                let full = match self.links.room(conn, response_bytes(response)) {
                     Ok(room) => {
                         self.tap.output(&output);
                         if let Output::Response { response, .. } = output {

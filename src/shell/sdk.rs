@@ -13,6 +13,7 @@ use distro_core::sdk::io::{Answer, Call, CallError, SdkConfig, SdkInput, SdkOutp
 use distro_core::time::Now;
 use tokio::sync::{mpsc, oneshot};
 
+use super::budget::{request_bytes, response_bytes};
 use super::connection::{LinkEvent, Outgoing};
 use super::links::{EventOf, Links};
 use super::{
@@ -241,10 +242,12 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
             },
             LinkEvent::DialFailed { .. } => SdkInput::DialFailed,
             // What a connection still had to say when the client closed it is dropped.
-            LinkEvent::Request(conn, id, request) if self.links.is_open(conn) => {
+            LinkEvent::Request(conn, id, request, held) if self.links.is_open(conn) => {
+                drop(held);
                 SdkInput::Request { conn, id, request }
             }
-            LinkEvent::Response(conn, id, response) if self.links.is_open(conn) => {
+            LinkEvent::Response(conn, id, response, held) if self.links.is_open(conn) => {
+                drop(held);
                 SdkInput::Response { conn, id, response }
             }
             LinkEvent::SendFailed(conn, id, cause) if self.links.is_open(conn) => {
@@ -285,7 +288,11 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
 
     fn carry_out(&mut self, output: SdkOutput) {
         match output {
-            SdkOutput::Request { conn, id, .. } => match self.links.room(conn) {
+            SdkOutput::Request {
+                conn,
+                id,
+                ref request,
+            } => match self.links.room(conn, request_bytes(request)) {
                 Ok(room) => {
                     self.tap.output(&output);
                     if let SdkOutput::Request { request, .. } = output {
@@ -298,8 +305,12 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
                     self.local.push_back(failed);
                 }
             },
-            SdkOutput::Response { conn, id, .. } => {
-                let full = match self.links.room(conn) {
+            SdkOutput::Response {
+                conn,
+                id,
+                ref response,
+            } => {
+                let full = match self.links.room(conn, response_bytes(response)) {
                     Ok(room) => {
                         self.tap.output(&output);
                         if let SdkOutput::Response { response, .. } = output {

@@ -196,7 +196,7 @@ async fn strangers_are_closed_and_counted() {
                 stranger.read_to_end(&mut answer).await.unwrap();
                 assert!(answer.is_empty());
             }
-            assert_eq!(cluster.counters[0].strangers.load(Ordering::Relaxed), 2);
+            assert_eq!(cluster.counters[0].http_clients.load(Ordering::Relaxed), 2);
             assert_eq!(cluster.nodes[0].borrow().counters().conns_accepted, 0);
         })
         .await;
@@ -213,7 +213,10 @@ async fn a_frame_over_the_limit_ends_its_connection_alone() {
             rude.write_all(&u32::MAX.to_be_bytes()).await.unwrap();
             let mut answer = Vec::new();
             rude.read_to_end(&mut answer).await.unwrap();
-            assert_eq!(cluster.counters[0].broken_frames.load(Ordering::Relaxed), 1);
+            assert_eq!(
+                cluster.counters[0].oversized_frames.load(Ordering::Relaxed),
+                1
+            );
             let (good, _) = client(&cluster, 0);
             let list = Call::List {
                 namespace: Str::from(DEFAULT_NAMESPACE),

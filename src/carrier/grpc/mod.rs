@@ -31,7 +31,7 @@ mod tests;
 pub const PREFACE_START: [u8; 8] = *b"PRI * HT";
 
 /// The whole preface and empty settings: what every HTTP/2 client sends before anything else.
-pub(super) const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+pub(crate) const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// Path of the unary call.
 pub const UNARY_PATH: &str = "/Request/request";

@@ -42,6 +42,19 @@ pub enum Event {
     Room,
     /// It answered a [ping](Server::ping).
     Pong,
+    /// A message of this call or stream could not be read. It has been answered so.
+    Refused(CallId, Code),
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// One of the ends closed it, or the network did.
+    Closed,
+    /// It stopped within a frame.
+    Truncated,
+    /// The client broke a rule of HTTP/2, and was told.
+    Broken,
 }
 
 /// Why a push was not taken.
@@ -72,6 +85,9 @@ pub struct Server<S> {
     full: bool,
     /// Nothing new is served any more.
     finishing: bool,
+    /// A message that could not be read, to be told next.
+    refused: Option<(CallId, Code)>,
+    end: End,
 }
 
 impl<S> std::fmt::Debug for Server<S> {
@@ -110,6 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             pushes: Unsent::default(),
             full: false,
             finishing: false,
+            refused: None,
+            end: End::Closed,
         })
     }
 
@@ -119,8 +137,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
+    /// How the connection ended, once [`Server::next`] is `None`.
+    pub fn end(&self) -> End {
+        self.end
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
+            if let Some((call, code)) = self.refused.take() {
+                return Poll::Ready(Some(Event::Refused(call, code)));
+            }
             // What arrived before the end is still handed on.
             let mut over = false;
             match self.conn.poll_accept(context) {
@@ -130,7 +156,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
                     }
                     continue;
                 }
-                Poll::Ready(Some(Err(_)) | None) => over = true,
+                Poll::Ready(Some(Err(error))) => {
+                    over = true;
+                    self.end = End::of(&error);
+                }
+                Poll::Ready(None) => over = true,
                 Poll::Pending => {}
             }
             match Pin::new(&mut self.arriving).poll_next(context) {
@@ -258,7 +288,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             Ok((payload, headers)) => Some(Event::Call(call, payload, headers)),
             Err(status) => {
                 self.refuse(call, &status);
-                None
+                Some(Event::Refused(call, status.code))
             }
         }
     }
@@ -270,6 +300,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
                 Poll::Pending => {}
                 Poll::Ready(Ok(Some(payload))) => return Some(Event::Message(id, payload)),
                 Poll::Ready(ended) => {
+                    let code = ended.as_ref().err().map(|status| (id, status.code));
+                    self.refused = code;
                     if let Some(stream) = self.streams.remove(&id) {
                         stream.end(ended.err());
                     }
@@ -359,6 +391,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             stream.end(Some(status.clone()));
         }
         self.conn.graceful_shutdown();
+    }
+}
+
+impl End {
+    fn of(error: &h2::Error) -> End {
+        let io = error.get_io().map(std::io::Error::kind);
+        if error.is_library() {
+            End::Broken
+        } else if matches!(
+            io,
+            // What tokio-util says of bytes that are left over is of no kind.
+            Some(std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::Other)
+        ) {
+            End::Truncated
+        } else {
+            End::Closed
+        }
     }
 }
 

@@ -57,6 +57,9 @@ pub struct ServeArguments {
     /// A name that resolves to the members
     #[arg(long, value_name = "NAME[:PORT]")]
     members_dns: Option<String>,
+    /// A file with the secret that the nodes of the cluster share
+    #[arg(long, value_name = "FILE")]
+    cluster_secret_file: Option<String>,
     /// Directory that remembers this node's lives
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
@@ -91,6 +94,11 @@ impl ServeArguments {
             ("--members", "members", &self.members),
             ("--cluster-conf", "cluster-conf", &self.cluster_conf),
             ("--members-dns", "members-dns", &self.members_dns),
+            (
+                "--cluster-secret-file",
+                "cluster.secret-file",
+                &self.cluster_secret_file,
+            ),
             ("--data-dir", "data-dir", &self.data_dir),
             ("--drain-timeout", "drain-timeout", &self.drain_timeout),
             ("--log-level", "log.level", &self.log_level),

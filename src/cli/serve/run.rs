@@ -246,9 +246,15 @@ async fn bind(
         "start"
     );
     let directory = directory(settings, me, members);
-    NodeShell::on(net, clock, config.clone(), directory, (sdk, cluster))
-        .map(|shell| (shell, config))
-        .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))
+    let shell = NodeShell::on(net, clock, config.clone(), directory, (sdk, cluster))
+        .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))?
+        .limited(settings.link_limits());
+    let secret = settings.cluster_secret();
+    let shell = match secret.map_err(|why| Failure::new(BAD_INPUT, why))? {
+        Some(secret) => shell.proving(secret),
+        None => shell,
+    };
+    Ok((shell, config))
 }
 
 /// The certificates, if the node has any.
@@ -412,11 +418,8 @@ impl Serving {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name}={count}"))
             .collect();
-        for (name, count) in self.counters.fields() {
-            if count > 0 {
-                counts.push(format!("{name}={count}"));
-            }
-        }
+        let links = self.counters.fields().filter(|(_, count)| *count > 0);
+        counts.extend(links.map(|(name, count)| format!("{name}={count}")));
         info!(counts = counts.join(" "), "stopped");
     }
 }
