@@ -32,6 +32,8 @@ pub struct Config {
     pub limits: ConnectionLimits,
     /// Which services are protected when few of their instances are healthy.
     pub protect: ProtectThresholds,
+    /// Limits on watching names by a pattern.
+    pub fuzzy: FuzzyLimits,
     /// Largest message that may be sent or received, in bytes.
     pub message_bytes_max: u64,
     /// Version text that peers are told.
@@ -186,6 +188,24 @@ pub struct ConnectionLimits {
     pub per_app: BTreeMap<Str, u32>,
 }
 
+/// Limits on watching names by a pattern (Nacos fuzzy watch).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FuzzyLimits {
+    /// Different patterns that may be watched at one time.
+    pub patterns_max: u32,
+    /// Services that one pattern names at most.
+    pub matches_max: u32,
+}
+
+impl Default for FuzzyLimits {
+    fn default() -> FuzzyLimits {
+        FuzzyLimits {
+            patterns_max: c::FUZZY_PATTERNS_MAX,
+            matches_max: c::FUZZY_MATCHES_MAX,
+        }
+    }
+}
+
 impl Config {
     /// A configuration with the profile's defaults.
     pub fn new(node: NodeId, members: Vec<NodeId>, profile: Profile) -> Config {
@@ -198,6 +218,7 @@ impl Config {
             timing: Timing::of(profile),
             limits: ConnectionLimits::default(),
             protect: ProtectThresholds::default(),
+            fuzzy: FuzzyLimits::default(),
             message_bytes_max: c::MESSAGE_BYTES_MAX,
             version: Str::from("3.1.0"),
         }

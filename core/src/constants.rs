@@ -73,6 +73,20 @@ pub const PUSH_RETRY_DELAY: Period = Period::from_secs(1);
 /// What a client is told to cache (`SwitchDomain.defaultPushCacheMillis`), in milliseconds.
 pub const CACHE_MILLIS: i64 = 10_000;
 
+/// From a fuzzy watch to the first batch of its list (`FuzzyWatchSyncNotifyTask`, delay 1000; 3.0).
+pub const FUZZY_SYNC_DELAY: Period = Period::from_secs(1);
+/// From the last batch of a first list to the word that it is complete (delay 500; 3.0).
+pub const FUZZY_FINISH_DELAY: Period = Period::from_millis(500);
+/// Services in one batch (`NamingFuzzyWatchSyncNotifier`, batch size 10; 3.0).
+pub const FUZZY_BATCH_SIZE: usize = 10;
+/// From the loss of a service of a pattern that is over its limit to the search for others (the trim
+/// task of `NamingFuzzyWatchContextService`, each 30 s; 3.0).
+pub const FUZZY_MAKE_UP_DELAY: Period = Period::from_secs(30);
+/// Patterns that may be watched at one time (`nacos.naming.fuzzy.watch.max.pattern.count`).
+pub const FUZZY_PATTERNS_MAX: u32 = 20;
+/// Services that one pattern names (`nacos.naming.fuzzy.watch.max.pattern.match.service.count`).
+pub const FUZZY_MATCHES_MAX: u32 = 500;
+
 /// First member report after ready (`ServerMemberManager.onApplicationEvent`, delay 5000).
 pub const REPORT_INITIAL_DELAY: Period = Period::from_secs(5);
 /// From one member report to the next, round robin (`MemberInfoReportTask.after`, 2000).

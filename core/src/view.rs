@@ -162,6 +162,12 @@ numbers! {
         pushes_failed,
         /// Pushes of an empty list; Nacos `emptyPush`.
         pushes_empty,
+        /// Batches and changes sent to who watches names by a pattern.
+        watches_sent,
+        /// Those that were acknowledged.
+        watches_acked,
+        /// Those that were not; they are sent again.
+        watches_failed,
         /// Synced clients whose lease ended.
         clients_expired,
         /// Pauses of this process that were noticed.
@@ -194,5 +200,9 @@ numbers! {
         requests_in_flight,
         /// Services with a push that waits.
         pushes_pending,
+        /// Patterns by which names are watched.
+        fuzzy_patterns,
+        /// Batches and changes that wait for those who watch.
+        watches_pending,
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const REQUESTS: [&str; 17] = [
+const REQUESTS: [&str; 20] = [
     "ServerCheckRequest",
     "ConnectionSetupRequest",
     "SetupAckRequest",
@@ -23,11 +23,14 @@ const REQUESTS: [&str; 17] = [
     "ServiceQueryRequest",
     "ServiceListRequest",
     "NotifySubscriberRequest",
+    "NamingFuzzyWatchRequest",
+    "NamingFuzzyWatchSyncRequest",
+    "NamingFuzzyWatchChangeNotifyRequest",
     "DistroDataRequest",
     "MemberReportRequest",
 ];
 
-const RESPONSES: [&str; 15] = [
+const RESPONSES: [&str; 17] = [
     "ErrorResponse",
     "ServerCheckResponse",
     "HealthCheckResponse",
@@ -41,6 +44,8 @@ const RESPONSES: [&str; 15] = [
     "QueryServiceResponse",
     "ServiceListResponse",
     "NotifySubscriberResponse",
+    "NamingFuzzyWatchResponse",
+    "NamingFuzzyWatchChangeNotifyResponse",
     "DistroDataResponse",
     "MemberReportResponse",
 ];

@@ -10,11 +10,12 @@
 //! # Layout
 //! - `request`, `response`: one message type after the other
 //! - `naming`, `instance`: instances and service lists · `hosts`: their text, kept · `distro`: replication · `sync`: its content ·
-//!   `extension`: what only our own nodes say · `cluster`: members
+//!   `fuzzy`: names by a pattern · `extension`: what only our own nodes say · `cluster`: members
 
 mod cluster;
 mod distro;
 mod extension;
+mod fuzzy;
 mod hosts;
 mod instance;
 mod naming;

@@ -13,6 +13,7 @@ use distro_core::message::{MalformedRequest, MessageKind, Request};
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{MemberOut, ReloadIn, ReloadOut, ReportIn, ReportOut};
+use super::fuzzy::{ChangeIn, ChangeOut, SyncIn, SyncOut, WatchIn, WatchOut};
 use super::naming::{
     BatchInstanceRequestIn, BatchInstanceRequestOut, InstanceRequestIn, InstanceRequestOut, ListIn,
     ListOut, NotifyIn, NotifyOut, QueryIn, QueryOut, SubscribeIn, SubscribeOut,
@@ -148,6 +149,9 @@ pub fn encode_request(request: &Request, id: Option<RequestId>, ends: &Ends) -> 
         Request::ServiceQuery(query) => to_json(&QueryOut::from(&**query)),
         Request::ServiceList(list) => to_json(&ListOut::from(&**list)),
         Request::NotifySubscriber(info) => to_json(&NotifyOut::new(info, id)),
+        Request::NamingFuzzyWatch(watch) => to_json(&WatchOut::from(&**watch)),
+        Request::NamingFuzzyWatchSync(sync) => to_json(&SyncOut::new(sync, id)),
+        Request::NamingFuzzyWatchChangeNotify(change) => to_json(&ChangeOut::new(change, id)),
         Request::DistroData(data) => distro::encode_request(data, ends),
         Request::MemberReport(member) => to_json(&ReportOut {
             headers: NoHeaders::new(),
@@ -218,6 +222,15 @@ fn decode(payload: &Payload) -> Result<Request, Str> {
             let wire: NotifyIn = from_json(body)?;
             Request::NotifySubscriber(Arc::new(wire.service_info.into()))
         }
+        "NamingFuzzyWatchRequest" => {
+            Request::NamingFuzzyWatch(Box::new(from_json::<WatchIn>(body)?.try_into()?))
+        }
+        "NamingFuzzyWatchSyncRequest" => {
+            Request::NamingFuzzyWatchSync(Box::new(from_json::<SyncIn>(body)?.try_into()?))
+        }
+        "NamingFuzzyWatchChangeNotifyRequest" => Request::NamingFuzzyWatchChangeNotify(Box::new(
+            from_json::<ChangeIn>(body)?.try_into()?,
+        )),
         "DistroDataRequest" => Request::DistroData(distro::decode_request(body)?),
         "MemberReportRequest" => {
             let wire: ReportIn = from_json(body)?;
@@ -245,9 +258,11 @@ pub(super) fn kind_of_type(type_name: &str) -> MessageKind {
         "InstanceRequest" | "BatchInstanceRequest" | "PersistentInstanceRequest" => {
             MessageKind::Register
         }
-        "SubscribeServiceRequest" => MessageKind::Subscribe,
+        "SubscribeServiceRequest" | "NamingFuzzyWatchRequest" => MessageKind::Subscribe,
         "ServiceQueryRequest" | "ServiceListRequest" => MessageKind::Query,
-        "NotifySubscriberRequest" => MessageKind::Push,
+        "NotifySubscriberRequest"
+        | "NamingFuzzyWatchSyncRequest"
+        | "NamingFuzzyWatchChangeNotifyRequest" => MessageKind::Push,
         "MemberReportRequest" => MessageKind::Report,
         _ => MessageKind::Unknown,
     }

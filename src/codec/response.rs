@@ -77,6 +77,8 @@ pub fn encode_response(response: &Response, id: Option<RequestId>, ends: &Ends) 
         | ResponseBody::ConnectReset
         | ResponseBody::ServerReload
         | ResponseBody::NotifySubscriber
+        | ResponseBody::NamingFuzzyWatch
+        | ResponseBody::NamingFuzzyWatchChangeNotify
         | ResponseBody::Unsupported(_) => text(response, id, NoBody {}),
         ResponseBody::ServerCheck(check) => text(response, id, &**check),
         ResponseBody::ServerLoaderInfo(metrics) => text(
@@ -201,6 +203,11 @@ fn body(payload: &Payload) -> Result<Option<ResponseBody>, Str> {
         "ConnectResetResponse" => ResponseBody::ConnectReset,
         "ServerReloadResponse" => ResponseBody::ServerReload,
         "NotifySubscriberResponse" => ResponseBody::NotifySubscriber,
+        "NamingFuzzyWatchResponse" => ResponseBody::NamingFuzzyWatch,
+        // Java answers both requests with the first; the second exists beside it and says the same.
+        "NamingFuzzyWatchChangeNotifyResponse" | "NamingFuzzyWatchSyncResponse" => {
+            ResponseBody::NamingFuzzyWatchChangeNotify
+        }
         "BatchInstanceResponse" => ResponseBody::BatchInstance,
         "ServerCheckResponse" => {
             let wire: CheckIn = read(payload)?;

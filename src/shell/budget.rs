@@ -39,6 +39,8 @@ impl Default for Limits {
 
 /// Bytes of a message that is there at all.
 const MESSAGE_BYTES: u64 = 512;
+/// Bytes of a service's name on the wire, about.
+const NAME_BYTES: u64 = 64;
 /// Bytes of an instance on the wire, about.
 const INSTANCE_BYTES: u64 = 400;
 
@@ -222,6 +224,10 @@ const fn instances(count: usize) -> u64 {
     MESSAGE_BYTES + INSTANCE_BYTES * count as u64
 }
 
+fn names(count: usize) -> u64 {
+    MESSAGE_BYTES + NAME_BYTES * count as u64
+}
+
 fn record(record: &ClientSyncData) -> u64 {
     let published = record.services.iter();
     instances(
@@ -239,6 +245,8 @@ pub(super) fn request_bytes(request: &Request) -> u64 {
         Request::DistroData(DistroDataRequest::Change(data) | DistroDataRequest::Add(data)) => {
             record(data)
         }
+        Request::NamingFuzzyWatch(watch) => names(watch.received.len()),
+        Request::NamingFuzzyWatchSync(sync) => names(sync.contexts.len()),
         Request::DistroData(
             DistroDataRequest::Delete(..)
             | DistroDataRequest::Verify(..)
@@ -260,6 +268,7 @@ pub(super) fn request_bytes(request: &Request) -> u64 {
         | Request::SubscribeService(_)
         | Request::ServiceQuery(_)
         | Request::ServiceList(_)
+        | Request::NamingFuzzyWatchChangeNotify(_)
         | Request::MemberReport(_)
         | Request::Unsupported(_)
         | Request::Unknown(_)
@@ -273,7 +282,7 @@ pub(super) fn response_bytes(response: &Response) -> u64 {
         ResponseBody::SubscribeService(info) | ResponseBody::QueryService(info) => {
             instances(info.as_ref().map_or(0, |info| info.hosts.len()))
         }
-        ResponseBody::ServiceList(list) => MESSAGE_BYTES + 64 * list.service_names.len() as u64,
+        ResponseBody::ServiceList(list) => names(list.service_names.len()),
         ResponseBody::DistroData(DistroDataResponse::Snapshot(records)) => {
             records.iter().map(|data| record(data)).sum()
         }
@@ -293,6 +302,8 @@ pub(super) fn response_bytes(response: &Response) -> u64 {
         | ResponseBody::Instance(_)
         | ResponseBody::BatchInstance
         | ResponseBody::NotifySubscriber
+        | ResponseBody::NamingFuzzyWatch
+        | ResponseBody::NamingFuzzyWatchChangeNotify
         | ResponseBody::MemberReport(_)
         | ResponseBody::Unsupported(_) => MESSAGE_BYTES,
     }

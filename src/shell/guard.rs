@@ -64,6 +64,7 @@ fn secured(request: &Request) -> Option<ResponseBody> {
             Some(ResponseBody::Instance(asked.operation))
         }
         Request::BatchInstance(_) => Some(ResponseBody::BatchInstance),
+        Request::NamingFuzzyWatch(_) => Some(ResponseBody::NamingFuzzyWatch),
         Request::SubscribeService(_) => Some(ResponseBody::SubscribeService(None)),
         Request::ServiceQuery(_) => Some(ResponseBody::QueryService(None)),
         Request::ServiceList(_) => {
@@ -82,6 +83,8 @@ fn secured(request: &Request) -> Option<ResponseBody> {
         | Request::ServerLoaderInfo
         | Request::ServerReload(_)
         | Request::NotifySubscriber(_)
+        | Request::NamingFuzzyWatchSync(_)
+        | Request::NamingFuzzyWatchChangeNotify(_)
         | Request::DistroData(_)
         | Request::MemberReport(_)
         | Request::Unsupported(_)

@@ -8,6 +8,7 @@
 pub mod ask;
 pub mod cluster;
 pub mod distro;
+pub mod fuzzy;
 pub mod internal;
 pub mod naming;
 pub mod unsupported;
@@ -18,6 +19,9 @@ use alloc::sync::Arc;
 use crate::ids::Str;
 use cluster::{LoaderMetrics, Member, ServerReloadRequest};
 use distro::{DistroDataRequest, DistroDataResponse};
+use fuzzy::{
+    NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchRequest, NamingFuzzyWatchSyncRequest,
+};
 use internal::{ConnectResetRequest, ConnectionSetupRequest, ServerCheckResponse, SetupAckRequest};
 use naming::{
     BatchInstanceRequest, InstanceRequest, ServiceInfo, ServiceListRequest, ServiceListResponse,
@@ -59,6 +63,12 @@ pub enum Request {
     ServiceList(Box<ServiceListRequest>),
     /// Server to client: the full current list of a subscribed service.
     NotifySubscriber(Arc<ServiceInfo>),
+    /// Watch the names of services by a pattern, or watch them no longer.
+    NamingFuzzyWatch(Box<NamingFuzzyWatchRequest>),
+    /// Server to client: a batch of the services that a pattern matches.
+    NamingFuzzyWatchSync(Box<NamingFuzzyWatchSyncRequest>),
+    /// Server to client: a watched service came or went.
+    NamingFuzzyWatchChangeNotify(Box<NamingFuzzyWatchChangeNotifyRequest>),
     /// Replication between nodes.
     DistroData(DistroDataRequest),
     /// A node tells another about itself (between nodes).
@@ -99,6 +109,9 @@ impl Request {
             Request::ServiceQuery(_) => "ServiceQueryRequest",
             Request::ServiceList(_) => "ServiceListRequest",
             Request::NotifySubscriber(_) => "NotifySubscriberRequest",
+            Request::NamingFuzzyWatch(_) => "NamingFuzzyWatchRequest",
+            Request::NamingFuzzyWatchSync(_) => "NamingFuzzyWatchSyncRequest",
+            Request::NamingFuzzyWatchChangeNotify(_) => "NamingFuzzyWatchChangeNotifyRequest",
             Request::DistroData(_) => "DistroDataRequest",
             Request::MemberReport(_) => "MemberReportRequest",
             Request::Unsupported(which) => which.type_name(),
@@ -121,9 +134,11 @@ impl Request {
             Request::Instance(_) | Request::BatchInstance(_) | Request::PersistentInstance(_) => {
                 MessageKind::Register
             }
-            Request::SubscribeService(_) => MessageKind::Subscribe,
+            Request::SubscribeService(_) | Request::NamingFuzzyWatch(_) => MessageKind::Subscribe,
             Request::ServiceQuery(_) | Request::ServiceList(_) => MessageKind::Query,
-            Request::NotifySubscriber(_) => MessageKind::Push,
+            Request::NotifySubscriber(_)
+            | Request::NamingFuzzyWatchSync(_)
+            | Request::NamingFuzzyWatchChangeNotify(_) => MessageKind::Push,
             Request::DistroData(data) => data.kind(),
             Request::MemberReport(_) => MessageKind::Report,
             Request::Unsupported(_) | Request::Unknown(_) | Request::Malformed(_) => {
@@ -162,11 +177,11 @@ pub enum MessageKind {
     Reset,
     /// Register, deregister, batch register.
     Register,
-    /// Subscribe, unsubscribe.
+    /// Subscribe, unsubscribe; watch names by a pattern.
     Subscribe,
     /// Query and list.
     Query,
-    /// A push to a subscriber.
+    /// A push to a subscriber, or to who watches names by a pattern.
     Push,
     /// Distro ADD: a resend after a failed verify.
     Add,
@@ -267,6 +282,10 @@ pub enum ResponseBody {
     ServiceList(Box<ServiceListResponse>),
     /// To [`Request::NotifySubscriber`].
     NotifySubscriber,
+    /// To [`Request::NamingFuzzyWatch`].
+    NamingFuzzyWatch,
+    /// To [`Request::NamingFuzzyWatchSync`] and [`Request::NamingFuzzyWatchChangeNotify`].
+    NamingFuzzyWatchChangeNotify,
     /// To [`Request::DistroData`].
     DistroData(DistroDataResponse),
     /// To [`Request::MemberReport`]: the answering node itself.
@@ -292,6 +311,8 @@ impl ResponseBody {
             ResponseBody::QueryService(_) => "QueryServiceResponse",
             ResponseBody::ServiceList(_) => "ServiceListResponse",
             ResponseBody::NotifySubscriber => "NotifySubscriberResponse",
+            ResponseBody::NamingFuzzyWatch => "NamingFuzzyWatchResponse",
+            ResponseBody::NamingFuzzyWatchChangeNotify => "NamingFuzzyWatchChangeNotifyResponse",
             ResponseBody::DistroData(_) => "DistroDataResponse",
             ResponseBody::MemberReport(_) => "MemberReportResponse",
             ResponseBody::Unsupported(which) => which.response_name(),

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::ids::{ClientId, ConnId, NodeId, RequestId, Revision};
+use crate::message::fuzzy::Pattern;
 use crate::message::naming::ServiceKey;
 use crate::time::Mono;
 
@@ -21,6 +22,10 @@ pub(crate) enum Purpose {
     Reset,
     /// Push of a service to a subscriber.
     Push(ServiceKey, ClientId),
+    /// A change told to who watches names.
+    FuzzyNotify(ServiceKey),
+    /// A batch of the list with this serial for who watches names.
+    FuzzySync(Pattern, u64),
     /// CHANGE or ADD of this revision.
     Sync(NodeId, ClientId, Revision),
     /// DELETE.

@@ -5,7 +5,7 @@
 //! - `requests`, `naming`, `params`: what clients ask
 //! - `clients`, `digest`, `services`: the tables · `beats`: clients without a connection
 //! - `sync`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
-//! - `members`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `expiry`: what ends by itself
+//! - `members`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
 //! - `calls`, `timers`, `clock`: requests in flight, periodic timers, running time
 
 mod apply;
@@ -17,6 +17,7 @@ mod connections;
 mod digest;
 mod ejector;
 mod expiry;
+mod fuzzy;
 mod links;
 mod members;
 mod naming;
@@ -33,6 +34,7 @@ mod tests;
 mod timers;
 mod verify;
 mod views;
+mod watches;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -43,6 +45,7 @@ use calls::{Calls, Purpose};
 use clients::Clients;
 use clock::RunClock;
 use connections::Connections;
+use fuzzy::FuzzyWatches;
 use members::Members;
 use push::Pushes;
 use services::Services;
@@ -83,6 +86,7 @@ pub struct Node {
     members: Members,
     syncs: Syncs,
     pushes: Pushes,
+    fuzzy: FuzzyWatches,
     load: Load,
     /// Clients that an operator wants to stay at most, until the next scan.
     rebalance: Option<(u32, Option<NodeId>)>,
@@ -164,6 +168,7 @@ impl Node {
             syncs: Syncs::new(&peers),
             members: Members::new(&peers),
             pushes: Pushes::default(),
+            fuzzy: FuzzyWatches::default(),
             load: Load::default(),
             rebalance: None,
             fail_apply: 0,
@@ -238,6 +243,7 @@ impl Node {
             self.calls.next_deadline(),
             self.members.next_deadline(),
             self.pushes.next_deadline(),
+            self.fuzzy.next_deadline(),
             aging,
         ]
         .into_iter()
@@ -294,14 +300,18 @@ impl Node {
                     self.verify_failed(&client, &target, out);
                 }
                 NamingEvent::ClientRegisterService(service, client) => {
+                    let was_published = self.was_published(&service);
                     let version = self.services.add_publisher(&service, &client, self.run());
+                    self.tell_watchers(&service, was_published);
                     self.publish(NamingEvent::ServiceChanged(service, version));
                 }
                 NamingEvent::ClientDeregisterService(service, client) => {
+                    let was_published = self.was_published(&service);
                     let removed = self
                         .services
                         .remove_publisher(&service, &client, self.run());
                     if let Some(version) = removed {
+                        self.tell_watchers(&service, was_published);
                         self.publish(NamingEvent::ServiceChanged(service, version));
                     }
                 }
@@ -350,6 +360,7 @@ impl Node {
         self.send_due_syncs(out);
         self.settle(out);
         self.send_due_pushes(out);
+        self.send_due_watches(out);
     }
 
     fn send_failed(
@@ -386,6 +397,10 @@ impl Node {
             Purpose::Detection => self.detected(conn, &outcome, out),
             Purpose::Reset => self.reset_answered(conn, &outcome, out),
             Purpose::Push(service, client) => self.pushed(&service, &client, &outcome, out),
+            Purpose::FuzzyNotify(service) => self.watcher_told(conn, service, &outcome),
+            Purpose::FuzzySync(pattern, serial) => {
+                self.watcher_synced(conn, (&pattern, serial), &outcome);
+            }
             Purpose::Sync(target, client, revision) => {
                 self.synced(&target, client, Some(revision), &outcome, out);
             }

@@ -245,7 +245,7 @@ impl Node {
         !instance.ephemeral && self.config.profile.speaks_distro()
     }
 
-    fn naming_client(&self, conn: ConnId) -> Option<ClientId> {
+    pub(super) fn naming_client(&self, conn: ConnId) -> Option<ClientId> {
         let client = &self.connections.get(conn)?.client;
         self.clients.get(client)?.native.as_ref()?;
         Some(client.clone())
@@ -256,7 +256,7 @@ impl Node {
 pub(super) const NO_PERSISTENT: &str =
     "Persistent instances are not supported by this server; register an ephemeral one.";
 
-fn client_gone(conn: ConnId, action: &str) -> Response {
+pub(super) fn client_gone(conn: ConnId, action: &str) -> Response {
     let text = format!("Client [{conn}] connection already disconnect, can't {action}.");
     Response {
         result_code: code::CLIENT_DISCONNECT,

@@ -103,7 +103,7 @@ impl Node {
         self.pushes.add(service, due, Some(client));
     }
 
-    fn push_due(&self, delay: Period) -> Mono {
+    pub(super) fn push_due(&self, delay: Period) -> Mono {
         (self.run() + delay).ceil_to(self.config.timing.delay_tick)
     }
 

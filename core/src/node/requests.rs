@@ -60,7 +60,9 @@ impl Node {
             | Request::SetupAck(_)
             | Request::ClientDetection
             | Request::ConnectReset(_)
-            | Request::NotifySubscriber(_) => Some(Response::error(
+            | Request::NotifySubscriber(_)
+            | Request::NamingFuzzyWatchSync(_)
+            | Request::NamingFuzzyWatchChangeNotify(_) => Some(Response::error(
                 code::NO_HANDLER,
                 "RequestHandler Not Found",
             )),
@@ -82,6 +84,7 @@ impl Node {
             | Request::SubscribeService(_)
             | Request::ServiceQuery(_)
             | Request::ServiceList(_)
+            | Request::NamingFuzzyWatch(_)
             | Request::DistroData(_)
             | Request::MemberReport(_)
             | Request::Unsupported(_) => None,
@@ -114,6 +117,7 @@ impl Node {
             Request::SubscribeService(request) => self.subscribe(conn, &request),
             Request::ServiceQuery(request) => self.query(&request),
             Request::ServiceList(request) => self.list_services(&request),
+            Request::NamingFuzzyWatch(request) => self.fuzzy_watch(conn, &request),
             Request::DistroData(data) => {
                 let source = self.connections.get(conn).and_then(|c| c.setup.as_ref());
                 let origin = match source.map(|setup| &setup.source) {
@@ -137,6 +141,8 @@ impl Node {
             | Request::ClientDetection
             | Request::ConnectReset(_)
             | Request::NotifySubscriber(_)
+            | Request::NamingFuzzyWatchSync(_)
+            | Request::NamingFuzzyWatchChangeNotify(_)
             | Request::Unknown(_) => Response::error(code::NO_HANDLER, "RequestHandler Not Found"),
         }
     }
@@ -193,6 +199,9 @@ impl Node {
             | Request::ServiceQuery(_)
             | Request::ServiceList(_)
             | Request::NotifySubscriber(_)
+            | Request::NamingFuzzyWatch(_)
+            | Request::NamingFuzzyWatchSync(_)
+            | Request::NamingFuzzyWatchChangeNotify(_)
             | Request::DistroData(_)
             | Request::MemberReport(_)
             | Request::Unsupported(_)

@@ -101,6 +101,27 @@ impl Services {
         self.table.range(first..)
     }
 
+    /// True when somebody publishes the service.
+    pub(crate) fn is_published(&self, key: &ServiceKey) -> bool {
+        self.table
+            .get(key)
+            .is_some_and(|service| !service.publishers.is_empty())
+    }
+
+    /// The services of a namespace that somebody publishes, in key order.
+    pub(crate) fn published_in(&self, namespace: &str) -> impl Iterator<Item = &ServiceKey> {
+        let first = ServiceKey {
+            namespace: Str::from(namespace),
+            group: Str::from(""),
+            name: Str::from(""),
+        };
+        self.table
+            .range(first.clone()..)
+            .take_while(move |(key, _)| key.namespace == first.namespace)
+            .filter(|(_, service)| !service.publishers.is_empty())
+            .map(|(key, _)| key)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }

@@ -143,7 +143,7 @@ impl Node {
         }
         let mut table: BTreeMap<Str, bool> = [
             (ability::PERSISTENT_BY_GRPC, false),
-            (ability::FUZZY_WATCH, false),
+            (ability::FUZZY_WATCH, self.offers_fuzzy_watch()),
             (ability::LOCK, false),
             (ability::MCP, false),
         ]
@@ -204,6 +204,7 @@ impl Node {
                 self.remove_client(&connection.client, cause, Period::ZERO, out);
             }
         }
+        self.fuzzy.forget(conn);
         for purpose in self.calls.take_conn(conn) {
             self.answered(conn, purpose, Err(FailCause::Closed), out);
         }

@@ -93,6 +93,10 @@ impl Node {
 
     fn become_ready(&mut self, out: &mut Vec<Output>) {
         self.stage = Stage::Ready;
+        if self.config.profile.speaks_distro() {
+            let returned = self.run() + self.config.timing.return_grace;
+            self.fuzzy.hold_until(returned);
+        }
         out.push(Output::Event(Event::Ready(self.origin.incarnation)));
     }
 

@@ -4,6 +4,7 @@
 mod beats;
 mod cluster;
 mod connections;
+mod fuzzy;
 mod naming;
 mod refusals;
 mod replication;

@@ -207,6 +207,8 @@ impl Node {
             syncs_pending: self.syncs.waiting(),
             requests_in_flight: self.calls.len() as u64,
             pushes_pending: self.pushes.len() as u64,
+            fuzzy_patterns: self.fuzzy.pattern_count() as u64,
+            watches_pending: self.fuzzy.pending() as u64,
         }
     }
 }

@@ -158,6 +158,9 @@ fn sent(request: &Request) -> Kind {
         | Request::ServiceQuery(_)
         | Request::ServiceList(_)
         | Request::MemberReport(_)
+        | Request::NamingFuzzyWatch(_)
+        | Request::NamingFuzzyWatchSync(_)
+        | Request::NamingFuzzyWatchChangeNotify(_)
         | Request::Unsupported(_)
         | Request::Unknown(_)
         | Request::Malformed(_) => Kind::OtherSent,
@@ -186,6 +189,9 @@ fn received(request: &Request) -> Kind {
         | Request::ServiceQuery(_)
         | Request::ServiceList(_)
         | Request::MemberReport(_)
+        | Request::NamingFuzzyWatch(_)
+        | Request::NamingFuzzyWatchSync(_)
+        | Request::NamingFuzzyWatchChangeNotify(_)
         | Request::Unsupported(_)
         | Request::Unknown(_)
         | Request::Malformed(_) => Kind::OtherReceived,
@@ -213,6 +219,8 @@ fn answered(response: &Response) -> Kind {
         | ResponseBody::ServerReload
         | ResponseBody::ServiceList(_)
         | ResponseBody::NotifySubscriber
+        | ResponseBody::NamingFuzzyWatch
+        | ResponseBody::NamingFuzzyWatchChangeNotify
         | ResponseBody::MemberReport(_)
         | ResponseBody::Unsupported(_) => Kind::OtherAnswered,
     }

@@ -139,6 +139,8 @@ fn left(sizes: &Sizes, forgotten: bool) -> Option<String> {
         ("subscribers", sizes.subscribers),
         ("pending syncs", sizes.syncs_pending),
         ("pending pushes", sizes.pushes_pending),
+        ("watched patterns", sizes.fuzzy_patterns),
+        ("pending watches", sizes.watches_pending),
         ("tombstones", if forgotten { sizes.tombstones } else { 0 }),
     ]
     .into_iter()

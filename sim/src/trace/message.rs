@@ -8,6 +8,9 @@ use distro_core::message::distro::{
     ClientSyncData, DigestAnswer, DigestRound, DistroDataRequest, DistroDataResponse, Origin,
     SnapshotScope,
 };
+use distro_core::message::fuzzy::{
+    NamingFuzzyWatchRequest, NamingFuzzyWatchSyncRequest, WatchType,
+};
 use distro_core::message::internal::{ConnectResetRequest, ConnectionSetupRequest};
 use distro_core::message::naming::{
     DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, Instance, InstanceOperation, Published,
@@ -168,6 +171,12 @@ pub(super) fn request(line: &mut Line<'_>, request: &Request) {
             line.number("pageSize", i64::from(said.page_size));
         }
         Request::NotifySubscriber(info) => service_info(line, info),
+        Request::NamingFuzzyWatch(said) => fuzzy_watch(line, said),
+        Request::NamingFuzzyWatchSync(said) => fuzzy_sync(line, said),
+        Request::NamingFuzzyWatchChangeNotify(said) => {
+            line.text("service", &Service(&said.service));
+            line.text("change", &said.change.name());
+        }
         Request::DistroData(data) => distro_request(line, data),
         Request::MemberReport(said) => member(line, said),
         Request::Malformed(said) => line.text("malformed", &said.message),
@@ -199,6 +208,25 @@ fn connect_reset(line: &mut Line<'_>, reset: &ConnectResetRequest) {
     line.maybe("serverIp", reset.server_ip.as_ref());
     line.maybe("serverPort", reset.server_port.as_ref());
     line.maybe("connectionId", reset.connection_id.as_ref());
+}
+
+fn fuzzy_watch(line: &mut Line<'_>, said: &NamingFuzzyWatchRequest) {
+    line.text("pattern", &said.pattern);
+    line.flag("watch", said.watch_type == WatchType::Watch);
+    line.flag("initializing", said.initializing);
+    line.list("received", said.received.iter().map(Service));
+}
+
+fn fuzzy_sync(line: &mut Line<'_>, said: &NamingFuzzyWatchSyncRequest) {
+    line.text("pattern", &said.pattern);
+    line.text("syncType", &said.sync_type.name());
+    let told = said.contexts.iter();
+    line.list(
+        "services",
+        told.map(|(service, change)| format!("{} {}", change.name(), Service(service))),
+    );
+    line.unsigned("batch", u64::from(said.current_batch));
+    line.unsigned("batches", u64::from(said.total_batch));
 }
 
 fn distro_request(line: &mut Line<'_>, data: &DistroDataRequest) {
@@ -268,6 +296,8 @@ pub(super) fn response(line: &mut Line<'_>, response: &Response) {
         | ResponseBody::ServerReload
         | ResponseBody::BatchInstance
         | ResponseBody::NotifySubscriber
+        | ResponseBody::NamingFuzzyWatch
+        | ResponseBody::NamingFuzzyWatchChangeNotify
         | ResponseBody::Unsupported(_) => {}
         ResponseBody::ServerCheck(said) => {
             line.text("connectionId", &said.connection_id);

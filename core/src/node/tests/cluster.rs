@@ -173,6 +173,8 @@ impl Cluster {
                 if request.expects_response() && !self.silent.contains(&client) {
                     let body = if matches!(request, Request::NotifySubscriber(_)) {
                         ResponseBody::NotifySubscriber
+                    } else if request.kind() == MessageKind::Push {
+                        ResponseBody::NamingFuzzyWatchChangeNotify
                     } else {
                         ResponseBody::ClientDetection
                     };

@@ -88,6 +88,14 @@ pub(crate) fn request(request: &Request) -> u64 {
         | Request::MemberReport(_)
         | Request::Unsupported(_)
         | Request::Malformed(_) => 100,
+        Request::NamingFuzzyWatch(watch) => {
+            len(&watch.pattern) + watch.received.iter().map(service).sum::<u64>()
+        }
+        Request::NamingFuzzyWatchSync(sync) => {
+            let told = sync.contexts.iter();
+            len(&sync.pattern) + told.map(|(key, _)| service(key) + 50).sum::<u64>()
+        }
+        Request::NamingFuzzyWatchChangeNotify(told) => service(&told.service) + 100,
         Request::Unknown(name) => len(name),
         Request::Instance(body) | Request::PersistentInstance(body) => {
             service(&body.service) + instance(&body.instance)
@@ -128,6 +136,8 @@ pub(crate) fn response(response: &Response) -> u64 {
         | ResponseBody::Instance(_)
         | ResponseBody::BatchInstance
         | ResponseBody::NotifySubscriber
+        | ResponseBody::NamingFuzzyWatch
+        | ResponseBody::NamingFuzzyWatchChangeNotify
         | ResponseBody::MemberReport(_)
         | ResponseBody::Unsupported(_) => 50,
         ResponseBody::SubscribeService(list) | ResponseBody::QueryService(list) => {
@@ -172,6 +182,8 @@ fn distro_response(data: &DistroDataResponse) -> u64 {
 pub(crate) fn request_over(message: &Request, limit: u64) -> bool {
     let parts = match message {
         Request::BatchInstance(body) => body.instances.len() as u64,
+        Request::NamingFuzzyWatch(watch) => watch.received.len() as u64,
+        Request::NamingFuzzyWatchSync(sync) => sync.contexts.len() as u64,
         Request::NotifySubscriber(list) => list.hosts.len() as u64,
         Request::DistroData(DistroDataRequest::Change(data) | DistroDataRequest::Add(data)) => {
             record_parts(data)
@@ -180,7 +192,10 @@ pub(crate) fn request_over(message: &Request, limit: u64) -> bool {
             DigestRound::Whole(_) => 1,
             DigestRound::Leaves(leaves) => leaves.len() as u64,
         },
-        Request::Instance(_) | Request::PersistentInstance(_) | Request::Unknown(_) => 1,
+        Request::Instance(_)
+        | Request::PersistentInstance(_)
+        | Request::NamingFuzzyWatchChangeNotify(_)
+        | Request::Unknown(_) => 1,
         Request::DistroData(
             DistroDataRequest::Delete(..)
             | DistroDataRequest::Verify(..)
@@ -240,6 +255,8 @@ pub(crate) fn response_over(message: &Response, limit: u64) -> bool {
         | ResponseBody::Instance(_)
         | ResponseBody::BatchInstance
         | ResponseBody::NotifySubscriber
+        | ResponseBody::NamingFuzzyWatch
+        | ResponseBody::NamingFuzzyWatchChangeNotify
         | ResponseBody::MemberReport(_)
         | ResponseBody::Unsupported(_) => 0,
     };
