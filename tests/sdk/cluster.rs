@@ -19,9 +19,9 @@ const TIMES: &[&str] = &[
     "timing.verify-interval=1s",
     "timing.client-clean-interval=500ms",
 ];
-/// After a silence this long and as much time as an answer may take a client is gone: keep-alive,
-/// detection and the scans and the wait between them.
-pub(crate) const SILENCE_SECONDS: u32 = 8 + 2 + 2;
+/// When a client with a connection is gone that says nothing any more: the keep-alive, the time for
+/// an answer to the detection, and two each of the scans and the waits between them.
+pub(crate) const SILENCE_BOUND: &str = "12 s, and the push";
 /// What a lost connection may take beside the SDK's own period, on a busy machine.
 const RETURN_MARGIN_SECONDS: u32 = 10;
 
@@ -34,7 +34,8 @@ static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 /// A main port with everything that a node binds beside it free.
 fn free_port() -> u16 {
-    let spread = u16::try_from(std::process::id() % 1000).unwrap() * 8;
+    // Drivers that run side by side have numbers side by side: room for all suites of each.
+    let spread = u16::try_from(std::process::id() % 125).unwrap() * 80;
     loop {
         let step = NEXT_PORT.fetch_add(PORT_STEP, Ordering::Relaxed);
         let port = PORTS.start + (spread + step) % (PORTS.end - PORTS.start);

@@ -2,11 +2,12 @@
 //! package that everybody uses. `SDK_SUITES=all` runs every suite whose tools are here and says
 //! which are not; names (`SDK_SUITES=python,rust`) run these, and then a missing tool is a failure.
 //! Without it nothing runs: the suites need package managers, the rest of the tests does not.
+//! `SDK_TABLE=docs/SDK.md` also puts the table into that file, when every suite ran.
 //!
 //! # What a program is told and what it answers
 //! It speaks in lines that begin with `@`, one JSON object each; other lines are the SDK's noise.
 //! It is told where to go by `SUITE_A`, `SUITE_B` (one node each), `SUITE_ALL` (several, to move
-//! between) and `SUITE_DIR` (for its files).
+//! between) and `SUITE_DIR` (for its files). `SUITE_CASES`, if set, names the only cases to run.
 //! - `main`: `{sdk, version}`, then one `{case, ok, why, skip}` for each case with two clients, A
 //!   and B, on two nodes; `{cases: "done"}`. Then B subscribes to the service `held`
 //!   (`{observing}`) and answers questions from standard input: `present A`, `absent A` when its
@@ -33,9 +34,9 @@ mod suite;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use suite::{Prepared, SUITES, Suite};
+use suite::{SUITES, Suite, Unready};
 use table::Row;
 
 /// Which suites are to run, and whether one that cannot is a failure.
@@ -79,9 +80,21 @@ fn run(suite: &'static Suite) -> Row {
     let dir = cache().join(suite.name);
     std::fs::create_dir_all(&dir).unwrap();
     match suite.prepare(&dir) {
-        Prepared::Ready(program) => stages::run(suite, &program, &dir),
-        Prepared::Missing(why) => Row::skipped(suite.name, why),
+        Ok(program) => stages::run(suite, &program, &dir),
+        Err(Unready::Missing(why)) => Row::skipped(suite.name, why),
+        Err(Unready::Broken(why)) => Row::broken(suite.name, why),
     }
+}
+
+fn keep_table(rows: &[Row]) -> Result<(), String> {
+    let Some(file) = std::env::var_os("SDK_TABLE") else {
+        return Ok(());
+    };
+    let date = Command::new("date").args(["-u", "+%F"]).output();
+    let date = date.map_err(|error| format!("table not kept: date: {error}"))?;
+    let date = String::from_utf8_lossy(&date.stdout).trim().to_owned();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    table::keep(rows, &date, &file)
 }
 
 fn main() -> ExitCode {
@@ -126,6 +139,10 @@ fn main() -> ExitCode {
             .collect()
     });
     print!("{}", table::text(&rows));
+    if let Err(why) = keep_table(&rows) {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
+    }
     let bad = |row: &Row| row.is_bad() || choice.must_run && row.is_skipped();
     if rows.iter().any(bad) {
         ExitCode::FAILURE

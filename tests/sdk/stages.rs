@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::cluster::{Cluster, SILENCE_SECONDS};
+use super::cluster::Cluster;
 use super::process::distro;
 use super::speaker::{Speaker, Speaks};
 use super::suite::{Program, Suite};
@@ -257,9 +257,9 @@ impl<'a> Run<'a> {
         let continued = Instant::now();
         main.ask(&format!("present {held}"), "present")?;
         Ok(Some(format!(
-            "gone {:.1} s after the stop (bound {SILENCE_SECONDS} s and an answer's time), back \
-             {:.1} s after it ran again",
+            "gone {:.1} s after the stop (bound: {}), back {:.1} s after it ran again",
             after.as_secs_f64(),
+            self.suite.silence_bound,
             continued.elapsed().as_secs_f64()
         )))
     }

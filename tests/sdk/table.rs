@@ -1,6 +1,7 @@
 //! What people read: one row for each SDK, then everything that did not pass.
 
 use std::fmt::Write;
+use std::path::Path;
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,54 +96,39 @@ impl Row {
     }
 }
 
-/// The table with its notes.
-pub(crate) fn text(rows: &[Row]) -> String {
-    let heading = [
-        "SUITE",
-        "SDK",
-        "VERSION",
-        "CASES",
-        "PASSED",
-        "EXPLAINED",
-        "FAILED",
-        "SKIPPED",
-    ];
-    let mut lines = vec![heading.map(str::to_owned)];
-    for row in rows {
-        lines.push([
-            row.suite.to_owned(),
-            row.sdk.clone(),
-            row.version.clone(),
-            row.cases.len().to_string(),
-            row.count(|verdict| matches!(verdict, Verdict::Passed(_))),
-            row.count(|verdict| matches!(verdict, Verdict::Explained(_))),
-            row.count(|verdict| matches!(verdict, Verdict::Failed(_))),
-            row.count(|verdict| matches!(verdict, Verdict::Skipped(_))),
-        ]);
-    }
-    let width = |column: usize| {
-        lines
-            .iter()
-            .map(|line| line[column].len())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
-    let mut out = String::from("\n");
-    for line in &lines {
-        let padded: Vec<String> = line
-            .iter()
-            .zip(&widths)
-            .map(|(word, width)| format!("{word:width$}"))
-            .collect();
-        writeln!(out, "{}", padded.join("  ").trim_end()).unwrap();
-    }
+const HEADING: [&str; 8] = [
+    "SUITE",
+    "SDK",
+    "VERSION",
+    "CASES",
+    "PASSED",
+    "EXPLAINED",
+    "FAILED",
+    "SKIPPED",
+];
+
+fn cells(row: &Row) -> [String; 8] {
+    [
+        row.suite.to_owned(),
+        row.sdk.clone(),
+        row.version.clone(),
+        row.cases.len().to_string(),
+        row.count(|verdict| matches!(verdict, Verdict::Passed(_))),
+        row.count(|verdict| matches!(verdict, Verdict::Explained(_))),
+        row.count(|verdict| matches!(verdict, Verdict::Failed(_))),
+        row.count(|verdict| matches!(verdict, Verdict::Skipped(_))),
+    ]
+}
+
+/// Everything that the numbers do not say, a line each.
+fn notes(rows: &[Row]) -> Vec<String> {
+    let mut notes = Vec::new();
     for row in rows {
         if let Some(why) = &row.skipped {
-            writeln!(out, "{}: not run: {why}", row.suite).unwrap();
+            notes.push(format!("{}: NOT RUN: {why}", row.suite));
         }
         if let Some(why) = &row.broken {
-            writeln!(out, "{}: ENDED EARLY: {why}", row.suite).unwrap();
+            notes.push(format!("{}: ENDED EARLY: {why}", row.suite));
         }
         for case in &row.cases {
             let why = match &case.verdict {
@@ -153,8 +139,77 @@ pub(crate) fn text(rows: &[Row]) -> String {
                 | Verdict::Skipped(why) => why,
             };
             let word = case.verdict.word();
-            writeln!(out, "{} {}: {word}: {why}", row.suite, case.name).unwrap();
+            notes.push(format!("{} {}: {word}: {why}", row.suite, case.name));
         }
     }
+    notes
+}
+
+/// The table with its notes.
+pub(crate) fn text(rows: &[Row]) -> String {
+    let mut lines = vec![HEADING.map(str::to_owned)];
+    lines.extend(rows.iter().map(cells));
+    let width = |column: usize| {
+        let words = lines.iter().map(|line| line[column].len());
+        words.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..HEADING.len()).map(width).collect();
+    let mut out = String::from("\n");
+    for line in &lines {
+        let padded: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .map(|(word, width)| format!("{word:width$}"))
+            .collect();
+        writeln!(out, "{}", padded.join("  ").trim_end()).unwrap();
+    }
+    for note in notes(rows) {
+        writeln!(out, "{note}").unwrap();
+    }
     out
+}
+
+/// The same for `docs/SDK.md`.
+fn markdown(rows: &[Row], date: &str) -> String {
+    let mut out = format!("Run of {date}:\n\n");
+    let mut line = |cells: &[String]| writeln!(out, "| {} |", cells.join(" | ")).unwrap();
+    line(&HEADING.map(str::to_lowercase));
+    line(&HEADING.map(|_| "---".to_owned()));
+    for row in rows {
+        line(&cells(row));
+    }
+    out.push('\n');
+    for note in notes(rows) {
+        writeln!(out, "- {note}").unwrap();
+    }
+    out
+}
+
+/// Where `docs/SDK.md` keeps the table.
+const MARKS: [&str; 2] = ["<!-- table: begin -->\n", "<!-- table: end -->"];
+
+/// Puts the table into the file in place of the one of an earlier run. A run in which a suite did
+/// not come to its end replaces nothing.
+pub(crate) fn keep(rows: &[Row], date: &str, file: &Path) -> Result<(), String> {
+    let is_partial = |row: &&Row| row.skipped.is_some() || row.broken.is_some();
+    if let Some(row) = rows.iter().find(is_partial) {
+        return Err(format!(
+            "table not kept: {} did not run to its end",
+            row.suite
+        ));
+    }
+    let name = file.display();
+    let told = |error: std::io::Error| format!("table not kept: {name}: {error}");
+    let text = std::fs::read_to_string(file).map_err(told)?;
+    let parts = text.split_once(MARKS[0]);
+    let parts = parts.and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
+    let Some((before, after)) = parts else {
+        let [begin, end] = MARKS.map(str::trim);
+        return Err(format!(
+            "table not kept: {name} has no `{begin}` and `{end}`"
+        ));
+    };
+    let [begin, end] = MARKS;
+    let text = format!("{before}{begin}{}{end}{after}", markdown(rows, date));
+    std::fs::write(file, text).map_err(told)
 }
