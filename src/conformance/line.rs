@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Target;
 use crate::carrier::grpc::client::{Client, Event};
-use crate::carrier::grpc::gather::Gather;
 use crate::codec::Payload;
 use crate::net::Net;
 use crate::tls::net::{Reader, Writer};
@@ -79,7 +78,7 @@ impl Said {
 
 /// A connection.
 pub(super) struct Line {
-    client: Client<Join<Reader, Gather<Writer>>>,
+    client: Client<Join<Reader, Writer>>,
     local: String,
     last: u64,
     answers: BTreeMap<u64, Result<Said, String>>,
@@ -108,7 +107,7 @@ impl Line {
         let authority = format!("{}:{}", target.host, target.port);
         let stream = target.net.connect(&target.host, target.port).await;
         let stream = stream.map_err(|error| format!("no connection: {error}"))?;
-        let io = tokio::io::join(stream.reader, Gather::new(stream.writer));
+        let io = tokio::io::join(stream.reader, stream.writer);
         let client = Client::connect(io, &authority, MESSAGE_BYTES_MAX).await;
         let mut client = client.map_err(|error| format!("no HTTP/2: {error}"))?;
         client.set_headers(target.headers.clone());

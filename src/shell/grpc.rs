@@ -13,7 +13,6 @@ use super::guard::Guard;
 use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
 use crate::carrier::grpc::PREFACE_START;
 use crate::carrier::grpc::client::{self, Client};
-use crate::carrier::grpc::gather::Gather;
 use crate::carrier::grpc::payload::Headers;
 use crate::carrier::grpc::server::{self, CallId, End, PushError, Server};
 use crate::carrier::grpc::status::Code;
@@ -39,8 +38,7 @@ fn joined<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     stream: &mut Stream<R, W>,
     first: &'static [u8],
 ) -> impl AsyncRead + AsyncWrite + Unpin {
-    let writer = Gather::new(&mut stream.writer);
-    tokio::io::join(first.chain(&mut stream.reader), writer)
+    tokio::io::join(first.chain(&mut stream.reader), &mut stream.writer)
 }
 
 /// Why a connection is over.

@@ -11,7 +11,6 @@ use tokio::io::Join;
 use super::{Arrived, acknowledges, odd, outcome, setup};
 use crate::bench::Target;
 use crate::carrier::grpc::client::{Client, Event};
-use crate::carrier::grpc::gather::Gather;
 use crate::codec::{Ends, Payload, body_request_id, decode_request, encode_request};
 use crate::net::Net;
 use crate::tls::net::{Reader, TlsNet, Writer};
@@ -19,7 +18,7 @@ use crate::tls::net::{Reader, TlsNet, Writer};
 /// A connection that is set up.
 #[derive(Debug)]
 pub(in crate::bench) struct Wire {
-    client: Client<Join<Reader, Gather<Writer>>>,
+    client: Client<Join<Reader, Writer>>,
     arrived: VecDeque<Event>,
 }
 
@@ -27,7 +26,7 @@ impl Wire {
     pub(super) async fn connect(net: &TlsNet, target: &Target) -> io::Result<Wire> {
         let stream = net.connect(&target.host, target.port).await?;
         let authority = format!("{}:{}", target.host, target.port);
-        let io = tokio::io::join(stream.reader, Gather::new(stream.writer));
+        let io = tokio::io::join(stream.reader, stream.writer);
         let client = Client::connect(io, &authority, MESSAGE_BYTES_MAX).await;
         let mut wire = Wire {
             client: client.map_err(io::Error::other)?,

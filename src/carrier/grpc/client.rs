@@ -31,6 +31,7 @@ use h2::{RecvStream, SendStream};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::gather::Gather;
 use super::message::{Encoding, Messages};
 use super::payload::Headers;
 use super::server::{PushError, broken, poll_body};
@@ -55,7 +56,7 @@ pub enum Event {
 
 /// A connection to a server.
 pub struct Client<S> {
-    conn: Connection<S, Counted>,
+    conn: Connection<Gather<S>, Counted>,
     /// Until this end is finished.
     requests: Option<SendRequest<Counted>>,
     unary: Uri,
@@ -93,13 +94,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         authority: &str,
         message_bytes_max: u64,
     ) -> Result<Client<S>, h2::Error> {
-        let (requests, conn) = h2::client::Builder::new()
+        let (requests, mut conn) = h2::client::Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(HEADER_BYTES_MAX)
-            .handshake(io)
+            .handshake(Gather::new(io))
             .await?;
+        // The greeting has only been gathered so far, and a server waits for it.
+        poll_fn(|context| match Pin::new(&mut conn).poll(context) {
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => Poll::Ready(Ok(())),
+        })
+        .await?;
         let uri = |path| {
             let uri = Uri::builder().scheme("http").path_and_query(path);
             let named = uri.authority(authority).build();

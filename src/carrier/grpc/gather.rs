@@ -5,35 +5,34 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that gather before they are written early.
 const GATHER_BYTES: usize = 64 * 1024;
 /// Room that an idle connection keeps.
 const KEPT_BYTES: usize = 4 * 1024;
 
-/// A writer that writes when it is flushed. HTTP/2 writes every large body on its own, which is a
+/// A stream that writes when it is flushed. HTTP/2 writes every large body on its own, which is a
 /// system call for each answer, and flushes when nothing more is ready.
 #[derive(Debug)]
-pub struct Gather<W> {
-    writer: W,
+pub(super) struct Gather<S> {
+    inner: S,
     waiting: BytesMut,
 }
 
-impl<W> Gather<W> {
-    /// Around a writer.
-    pub fn new(writer: W) -> Gather<W> {
+impl<S> Gather<S> {
+    pub(super) fn new(inner: S) -> Gather<S> {
         Gather {
-            writer,
+            inner,
             waiting: BytesMut::new(),
         }
     }
 }
 
-impl<W: AsyncWrite + Unpin> Gather<W> {
+impl<S: AsyncWrite + Unpin> Gather<S> {
     fn poll_out(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.waiting.is_empty() {
-            let written = ready!(Pin::new(&mut self.writer).poll_write(context, &self.waiting))?;
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &self.waiting))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -46,7 +45,17 @@ impl<W: AsyncWrite + Unpin> Gather<W> {
     }
 }
 
-impl<W: AsyncWrite + Unpin> AsyncWrite for Gather<W> {
+impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -61,12 +70,12 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Gather<W> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_out(context))?;
-        Pin::new(&mut self.writer).poll_flush(context)
+        Pin::new(&mut self.inner).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_out(context))?;
-        Pin::new(&mut self.writer).poll_shutdown(context)
+        Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
 
@@ -116,12 +125,12 @@ mod tests {
         for part in [&b"one"[..], b"two", b"three"] {
             gather.write_all(part).await.unwrap();
         }
-        assert!(gather.writer.all.is_empty());
+        assert!(gather.inner.all.is_empty());
         gather.flush().await.unwrap();
-        assert_eq!(gather.writer.all, [b"onetwothree"]);
+        assert_eq!(gather.inner.all, [b"onetwothree"]);
         gather.write_all(b"last").await.unwrap();
         gather.shutdown().await.unwrap();
-        assert_eq!(gather.writer.all.concat(), b"onetwothreelast");
+        assert_eq!(gather.inner.all.concat(), b"onetwothreelast");
     }
 
     #[tokio::test]
@@ -131,9 +140,9 @@ mod tests {
         for part in sent.chunks(4096) {
             gather.write_all(part).await.unwrap();
         }
-        let early = gather.writer.all.concat().len();
+        let early = gather.inner.all.concat().len();
         assert!(early >= GATHER_BYTES && early < sent.len(), "{early}");
         gather.flush().await.unwrap();
-        assert_eq!(gather.writer.all.concat(), sent);
+        assert_eq!(gather.inner.all.concat(), sent);
     }
 }

@@ -14,10 +14,10 @@
 //! - [`server`], [`client`]: the two ends of a connection, payloads in and out
 //! - [`payload`]: Nacos's protobuf messages · [`message`]: gRPC's framing of messages in a body
 //! - [`status`]: what gRPC says when there is no message · `unsent`: what waits to be written ·
-//!   [`gather`]: how it is written
+//!   `gather`: how it is written
 
 pub mod client;
-pub mod gather;
+mod gather;
 pub mod message;
 pub mod payload;
 pub mod server;

@@ -14,6 +14,7 @@ use h2::{Ping, PingPong, RecvStream, SendStream};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::gather::Gather;
 use super::message::{Encoding, Messages};
 use super::payload::Headers;
 use super::status::{Code, Status, ok_trailers};
@@ -68,7 +69,7 @@ pub enum PushError {
 
 /// A connection that a client opened.
 pub struct Server<S> {
-    conn: Connection<S, Counted>,
+    conn: Connection<Gather<S>, Counted>,
     pings: Option<PingPong>,
     pinged: bool,
     wire_bytes_max: usize,
@@ -111,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             .initial_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(HEADER_BYTES_MAX)
-            .handshake(io)
+            .handshake(Gather::new(io))
             .await?;
         Ok(Server {
             pings: conn.ping_pong(),
