@@ -31,10 +31,11 @@ use h2::{RecvStream, SendStream};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::body::{broken, poll_body};
 use super::gather::Gather;
 use super::message::{Encoding, Messages};
 use super::payload::Headers;
-use super::server::{PushError, broken, poll_body};
+use super::server::PushError;
 use super::status::{Code, Status};
 use super::unsent::{Counted, Unsent};
 use super::{

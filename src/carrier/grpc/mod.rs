@@ -14,8 +14,11 @@
 //! - [`server`], [`client`]: the two ends of a connection, payloads in and out
 //! - [`payload`]: Nacos's protobuf messages · [`message`]: gRPC's framing of messages in a body
 //! - [`status`]: what gRPC says when there is no message · `unsent`: what waits to be written ·
-//!   `gather`: how it is written
+//!   `gather`: how it is written ·
+//!   `body`: what arrives · `answer`: how a server answers
 
+mod answer;
+mod body;
 pub mod client;
 mod gather;
 pub mod message;

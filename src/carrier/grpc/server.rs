@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,6 +14,8 @@ use h2::{Ping, PingPong, RecvStream, SendStream};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::answer::{answer_head, plain, refusal, refuse};
+use super::body::{Arriving, poll_body};
 use super::gather::Gather;
 use super::message::{Encoding, Messages};
 use super::payload::Headers;
@@ -214,13 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         match call {
             Called::Unary => {
                 self.calls.insert(id, respond);
-                let mut arriving = Arriving {
-                    call: id,
-                    body,
-                    messages,
-                    gathered: self.gathered.clone(),
-                    share: 0,
-                };
+                let mut arriving = Arriving::new(id, body, messages, self.gathered.clone());
                 // Mostly it is all there already.
                 match Pin::new(&mut arriving).poll(context) {
                     Poll::Ready((call, arrived)) => self.arrived(call, arrived),
@@ -419,80 +415,6 @@ enum Called {
     Stream,
 }
 
-/// Moves the next piece of a body into `messages`; `None` when it has ended.
-pub(super) fn poll_body(
-    body: &mut RecvStream,
-    messages: &mut Messages,
-    context: &mut Context<'_>,
-) -> Poll<Option<Result<(), Status>>> {
-    Poll::Ready(match ready!(body.poll_data(context)) {
-        Some(Ok(piece)) => {
-            let read = body.flow_control().release_capacity(piece.len());
-            messages.push(piece);
-            Some(read.map_err(|error| broken(&error)))
-        }
-        Some(Err(error)) => Some(Err(broken(&error))),
-        None => None,
-    })
-}
-
-/// HTTP/2 says that a stream is over.
-pub(super) fn broken(error: &h2::Error) -> Status {
-    Status::new(Code::Cancelled, error.to_string())
-}
-
-/// A unary call whose message is arriving.
-struct Arriving {
-    call: CallId,
-    body: RecvStream,
-    messages: Messages,
-    gathered: Arc<AtomicUsize>,
-    /// What it has added to `gathered`.
-    share: usize,
-}
-
-impl Arriving {
-    /// Counts what this call has gathered; false when all calls together have too much.
-    fn count(&mut self) -> bool {
-        let now = self.messages.gathered();
-        self.gathered.fetch_sub(self.share, Ordering::Relaxed);
-        let others = self.gathered.fetch_add(now, Ordering::Relaxed);
-        self.share = now;
-        others + now <= 2 * self.messages.bytes_max()
-    }
-}
-
-impl Drop for Arriving {
-    fn drop(&mut self) {
-        self.gathered.fetch_sub(self.share, Ordering::Relaxed);
-    }
-}
-
-impl Future for Arriving {
-    type Output = (CallId, Result<Bytes, Status>);
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        loop {
-            let more = ready!(poll_body(&mut this.body, &mut this.messages, context));
-            let result = match more {
-                Some(Ok(())) if !this.count() => Err(Status::new(
-                    Code::ResourceExhausted,
-                    "too much of unfinished messages on one connection",
-                )),
-                // Its length is looked at before the rest of it arrives.
-                Some(Ok(())) => match this.messages.prefix() {
-                    Ok(_) => continue,
-                    Err(status) => Err(status),
-                },
-                Some(Err(status)) => Err(status),
-                None => this.messages.take_only(),
-            };
-            return Poll::Ready((this.call, result));
-        }
-    }
-}
-
 /// An open `requestBiStream`.
 struct BiStream {
     body: RecvStream,
@@ -526,39 +448,4 @@ impl BiStream {
         };
         self.send.send_trailers(trailers).unwrap_or_default();
     }
-}
-
-/// How an answer begins.
-fn answer_head() -> Response<()> {
-    let mut response = Response::new(());
-    let headers = response.headers_mut();
-    headers.reserve(2);
-    headers.insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static(CONTENT_TYPE),
-    );
-    headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip"));
-    response
-}
-
-/// The only headers of an answer without a message.
-fn refusal(status: &Status) -> Response<()> {
-    let mut response = answer_head();
-    status.write(response.headers_mut());
-    response
-}
-
-/// An answer to what is not gRPC.
-fn plain(status: StatusCode) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    response
-}
-
-fn refuse(respond: &mut SendResponse<Counted>, response: Response<()>) {
-    // An error means that the client reset the stream: it does not want to know.
-    respond
-        .send_response(response, true)
-        .map(drop)
-        .unwrap_or_default();
 }
