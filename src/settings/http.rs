@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Settings;
-use super::key::Setting;
+use super::kind::Setting;
 use crate::http::auth::{AuthSettings, is_hash};
 
 impl Settings {

@@ -2,12 +2,14 @@
 //! precedence; what nobody sets has its default. Everything that is wrong is told at once.
 //!
 //! # Layout
-//! - [`key`]: the keys · [`read`]: where values come from · [`member`]: addresses of nodes
+//! - [`key`]: the keys · [`kind`]: what they take · [`read`]: where values come from ·
+//!   [`member`]: addresses of nodes
 //! - `share`: shares of services · [`http`]: the main port and its users · [`boot`]: the number of this node's life · [`tls`]: the table `tls`
 
 pub mod boot;
 pub mod http;
 pub mod key;
+pub mod kind;
 pub mod member;
 pub mod read;
 mod share;
@@ -30,7 +32,8 @@ use distro_core::time::Period;
 use crate::shell::secret::{ClusterSecret, SECRET_CHARS_MIN};
 use crate::shell::{CLUSTER_PORT_OFFSET, Limits, OPS_PORT_OFFSET, Ports, SDK_PORT_OFFSET};
 use crate::text::problem::{Problem, Problems};
-use key::{Key, MAIN_PORT, Setting, TABLES, assumed};
+use key::{Key, MAIN_PORT, TABLES, assumed};
+use kind::Setting;
 use member::Member;
 
 /// Where a value came from.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::key::{Key, Kind, Setting, TABLES};
+use super::key::{Key, TABLES};
+use super::kind::{Kind, Setting};
 use super::member::Member;
 use super::{Origin, Settings, Text, share};
 use crate::text::problem::{Problem, Problems, did_you_mean, help_for, line_of};

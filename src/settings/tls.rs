@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use distro_core::time::Period;
 
 use super::Settings;
-use super::key::Setting;
+use super::kind::Setting;
 use crate::tls::{Demand, Files};
 
 /// A listener of a node.
