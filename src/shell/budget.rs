@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use distro_core::io::SendError;
-use distro_core::message::distro::{ClientSyncData, DistroDataRequest, DistroDataResponse};
-use distro_core::message::{Request, Response, ResponseBody};
+use distro_core::message::{Request, Response};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::OUTBOUND_MAX;
@@ -39,10 +38,8 @@ impl Default for Limits {
 
 /// Bytes of a message that is there at all.
 const MESSAGE_BYTES: u64 = 512;
-/// Bytes of a service's name on the wire, about.
-const NAME_BYTES: u64 = 64;
-/// Bytes of an instance on the wire, about.
-const INSTANCE_BYTES: u64 = 400;
+/// Bytes of an instance on the wire, about; the other parts are smaller.
+const PART_BYTES: u64 = 400;
 
 /// The room that all connections of a machine share.
 #[derive(Debug, Clone)]
@@ -220,93 +217,14 @@ impl Outgoing {
     }
 }
 
-const fn instances(count: usize) -> u64 {
-    MESSAGE_BYTES + INSTANCE_BYTES * count as u64
-}
-
-fn names(count: usize) -> u64 {
-    MESSAGE_BYTES + NAME_BYTES * count as u64
-}
-
-fn record(record: &ClientSyncData) -> u64 {
-    let published = record.services.iter();
-    instances(
-        published
-            .map(|(_, published)| published.instances().len())
-            .sum(),
-    )
-}
-
 /// About how many bytes a request takes on the wire.
 pub(super) fn request_bytes(request: &Request) -> u64 {
-    match request {
-        Request::NotifySubscriber(info) => instances(info.hosts.len()),
-        Request::BatchInstance(batch) => instances(batch.instances.len()),
-        Request::DistroData(DistroDataRequest::Change(data) | DistroDataRequest::Add(data)) => {
-            record(data)
-        }
-        Request::NamingFuzzyWatch(watch) => names(watch.received.len()),
-        Request::NamingFuzzyWatchSync(sync) => names(sync.contexts.len()),
-        Request::DistroData(
-            DistroDataRequest::Delete(..)
-            | DistroDataRequest::Verify(..)
-            | DistroDataRequest::Digest(_)
-            | DistroDataRequest::Snapshot
-            | DistroDataRequest::SnapshotChunk(_)
-            | DistroDataRequest::Query(_),
-        )
-        | Request::ServerCheck
-        | Request::ConnectionSetup(_)
-        | Request::SetupAck(_)
-        | Request::HealthCheck
-        | Request::ClientDetection
-        | Request::ConnectReset(_)
-        | Request::ServerLoaderInfo
-        | Request::ServerReload(_)
-        | Request::Instance(_)
-        | Request::PersistentInstance(_)
-        | Request::SubscribeService(_)
-        | Request::ServiceQuery(_)
-        | Request::ServiceList(_)
-        | Request::NamingFuzzyWatchChangeNotify(_)
-        | Request::MemberReport(_)
-        | Request::Unsupported(_)
-        | Request::Unknown(_)
-        | Request::Malformed(_) => MESSAGE_BYTES,
-    }
+    MESSAGE_BYTES + PART_BYTES * request.parts()
 }
 
 /// About how many bytes an answer takes on the wire.
 pub(super) fn response_bytes(response: &Response) -> u64 {
-    match &response.body {
-        ResponseBody::SubscribeService(info) | ResponseBody::QueryService(info) => {
-            instances(info.as_ref().map_or(0, |info| info.hosts.len()))
-        }
-        ResponseBody::ServiceList(list) => names(list.service_names.len()),
-        ResponseBody::DistroData(DistroDataResponse::Snapshot(records)) => {
-            records.iter().map(|data| record(data)).sum()
-        }
-        ResponseBody::DistroData(DistroDataResponse::Chunk(chunk)) => {
-            let entries = chunk.entries.iter();
-            MESSAGE_BYTES + entries.map(|entry| record(&entry.data)).sum::<u64>()
-        }
-        ResponseBody::DistroData(DistroDataResponse::Client(data)) => record(data),
-        ResponseBody::DistroData(DistroDataResponse::Done | DistroDataResponse::Digest(_))
-        | ResponseBody::Error
-        | ResponseBody::ServerCheck(_)
-        | ResponseBody::HealthCheck
-        | ResponseBody::ClientDetection
-        | ResponseBody::ConnectReset
-        | ResponseBody::ServerLoaderInfo(_)
-        | ResponseBody::ServerReload
-        | ResponseBody::Instance(_)
-        | ResponseBody::BatchInstance
-        | ResponseBody::NotifySubscriber
-        | ResponseBody::NamingFuzzyWatch
-        | ResponseBody::NamingFuzzyWatchChangeNotify
-        | ResponseBody::MemberReport(_)
-        | ResponseBody::Unsupported(_) => MESSAGE_BYTES,
-    }
+    MESSAGE_BYTES + PART_BYTES * response.body.parts()
 }
 
 #[cfg(test)]

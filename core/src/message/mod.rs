@@ -11,6 +11,7 @@ pub mod distro;
 pub mod fuzzy;
 pub mod internal;
 pub mod naming;
+mod parts;
 pub mod unsupported;
 
 use alloc::boxed::Box;

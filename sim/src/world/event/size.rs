@@ -17,8 +17,8 @@ const SERVICE_FRAME: u64 = 50;
 const RECORD_FRAME: u64 = 120;
 /// One digest entry.
 const DIGEST_ENTRY: u64 = 40;
-/// A message with fewer parts than its limit divided by this is never measured: a part is an
-/// instance or a digest entry, and metadata is limited to 1024 UTF-16 units.
+/// A message with fewer [parts](Request::parts) than its limit divided by this is never measured:
+/// metadata is limited to 1024 UTF-16 units.
 const PART_MAX: u64 = 8 * 1024;
 
 const fn len(text: &str) -> u64 {
@@ -61,14 +61,6 @@ fn record(data: &ClientSyncData) -> u64 {
 
 fn info(info: &ServiceInfo) -> u64 {
     service(&info.service) + info.hosts.iter().map(|one| instance(one)).sum::<u64>()
-}
-
-fn record_parts(data: &ClientSyncData) -> u64 {
-    1 + data
-        .services
-        .iter()
-        .map(|(_, published)| published.instances().len() as u64)
-        .sum::<u64>()
 }
 
 /// The estimated size of a request, in bytes.
@@ -180,87 +172,12 @@ fn distro_response(data: &DistroDataResponse) -> u64 {
 
 /// True when a request is over the limit, in bytes. Cheap for all but very long lists.
 pub(crate) fn request_over(message: &Request, limit: u64) -> bool {
-    let parts = match message {
-        Request::BatchInstance(body) => body.instances.len() as u64,
-        Request::NamingFuzzyWatch(watch) => watch.received.len() as u64,
-        Request::NamingFuzzyWatchSync(sync) => sync.contexts.len() as u64,
-        Request::NotifySubscriber(list) => list.hosts.len() as u64,
-        Request::DistroData(DistroDataRequest::Change(data) | DistroDataRequest::Add(data)) => {
-            record_parts(data)
-        }
-        Request::DistroData(DistroDataRequest::Digest(verify)) => match &verify.round {
-            DigestRound::Whole(_) => 1,
-            DigestRound::Leaves(leaves) => leaves.len() as u64,
-        },
-        Request::Instance(_)
-        | Request::PersistentInstance(_)
-        | Request::NamingFuzzyWatchChangeNotify(_)
-        | Request::Unknown(_) => 1,
-        Request::DistroData(
-            DistroDataRequest::Delete(..)
-            | DistroDataRequest::Verify(..)
-            | DistroDataRequest::Snapshot
-            | DistroDataRequest::SnapshotChunk(_)
-            | DistroDataRequest::Query(_),
-        )
-        | Request::ServerCheck
-        | Request::ConnectionSetup(_)
-        | Request::SetupAck(_)
-        | Request::HealthCheck
-        | Request::ClientDetection
-        | Request::ConnectReset(_)
-        | Request::ServerLoaderInfo
-        | Request::ServerReload(_)
-        | Request::SubscribeService(_)
-        | Request::ServiceQuery(_)
-        | Request::ServiceList(_)
-        | Request::MemberReport(_)
-        | Request::Unsupported(_)
-        | Request::Malformed(_) => 0,
-    };
-    parts > limit / PART_MAX && request(message) > limit
+    message.parts() > limit / PART_MAX && request(message) > limit
 }
 
 /// True when a response is over the limit, in bytes. Cheap for all but very long lists.
 pub(crate) fn response_over(message: &Response, limit: u64) -> bool {
-    let parts = match &message.body {
-        ResponseBody::SubscribeService(list) | ResponseBody::QueryService(list) => {
-            list.as_ref().map_or(0, |list| list.hosts.len() as u64)
-        }
-        ResponseBody::ServiceList(list) => list.service_names.len() as u64,
-        ResponseBody::DistroData(data) => match data {
-            DistroDataResponse::Done => 0,
-            DistroDataResponse::Digest(answer) => match answer {
-                DigestAnswer::Match | DigestAnswer::Superseded(_) => 0,
-                DigestAnswer::Branches(branches) => branches.len() as u64,
-                DigestAnswer::Entries { leaves, held } => (leaves.len() + held.len()) as u64,
-            },
-            DistroDataResponse::Snapshot(records) => {
-                records.iter().map(|data| record_parts(data)).sum()
-            }
-            DistroDataResponse::Chunk(chunk) => chunk
-                .entries
-                .iter()
-                .map(|entry| record_parts(&entry.data))
-                .sum(),
-            DistroDataResponse::Client(data) => record_parts(data),
-        },
-        ResponseBody::Error
-        | ResponseBody::ServerCheck(_)
-        | ResponseBody::HealthCheck
-        | ResponseBody::ClientDetection
-        | ResponseBody::ConnectReset
-        | ResponseBody::ServerLoaderInfo(_)
-        | ResponseBody::ServerReload
-        | ResponseBody::Instance(_)
-        | ResponseBody::BatchInstance
-        | ResponseBody::NotifySubscriber
-        | ResponseBody::NamingFuzzyWatch
-        | ResponseBody::NamingFuzzyWatchChangeNotify
-        | ResponseBody::MemberReport(_)
-        | ResponseBody::Unsupported(_) => 0,
-    };
-    parts > limit / PART_MAX && response(message) > limit
+    message.body.parts() > limit / PART_MAX && response(message) > limit
 }
 
 #[cfg(test)]
