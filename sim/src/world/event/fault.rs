@@ -40,6 +40,61 @@ pub(crate) fn first_host(action: &Action) -> HostId {
     named.unwrap_or(HostId(0))
 }
 
+/// When a fault that has begun ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum End {
+    /// When it is done, or never.
+    ByItself,
+    /// As soon as it has begun.
+    AtOnce,
+    /// Some time later.
+    After(Period),
+}
+
+/// When a fault that lasts so long ends.
+pub(crate) fn end_of(fault: &Fault, lasts: Period) -> End {
+    let until_done = match fault {
+        Fault::RollingRestart { hosts, .. } => !hosts.is_empty(),
+        Fault::Drop { count, .. } => *count > 0 && lasts == Period::ZERO,
+        Fault::Partition(_)
+        | Fault::Loss { .. }
+        | Fault::Delay { .. }
+        | Fault::Duplicate { .. }
+        | Fault::Reorder { .. }
+        | Fault::Corrupt { .. }
+        | Fault::Reset(_)
+        | Fault::HalfOpen(_)
+        | Fault::DeadStream(_)
+        | Fault::Bandwidth { .. }
+        | Fault::Slow { .. }
+        | Fault::Pause(_)
+        | Fault::Kill(_)
+        | Fault::PowerOff(_)
+        | Fault::Restart { .. }
+        | Fault::WallJump { .. }
+        | Fault::MonoJump { .. }
+        | Fault::Drift { .. }
+        | Fault::FailApply { .. } => false,
+    };
+    if until_done || lasts == Period::MAX {
+        End::ByItself
+    } else if lasts == Period::ZERO {
+        End::AtOnce
+    } else {
+        End::After(lasts)
+    }
+}
+
+/// The host at a place of a rolling restart, and whether it is the last.
+pub(crate) fn rolled(scenario: &Scenario, action: u32, place: usize) -> Option<(u32, bool)> {
+    let What::Fault { fault, .. } = &scenario.timeline[action as usize].what else {
+        return None;
+    };
+    let hosts = hosts_of(fault);
+    let host = hosts.get(place)?;
+    Some((host.0, place + 1 == hosts.len()))
+}
+
 /// The hosts of a fault that happens to hosts.
 pub(crate) fn hosts_of(fault: &Fault) -> &[HostId] {
     match fault {
@@ -90,37 +145,13 @@ impl<M: Machine> World<'_, M> {
     }
 
     fn plan_end(&mut self, action: u32, fault: &Fault, lasts: Period) {
-        let until_done = match fault {
-            Fault::RollingRestart { hosts, .. } => !hosts.is_empty(),
-            Fault::Drop { count, .. } => *count > 0 && lasts == Period::ZERO,
-            Fault::Partition(_)
-            | Fault::Loss { .. }
-            | Fault::Delay { .. }
-            | Fault::Duplicate { .. }
-            | Fault::Reorder { .. }
-            | Fault::Corrupt { .. }
-            | Fault::Reset(_)
-            | Fault::HalfOpen(_)
-            | Fault::DeadStream(_)
-            | Fault::Bandwidth { .. }
-            | Fault::Slow { .. }
-            | Fault::Pause(_)
-            | Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::WallJump { .. }
-            | Fault::MonoJump { .. }
-            | Fault::Drift { .. }
-            | Fault::FailApply { .. } => false,
-        };
-        if until_done || lasts == Period::MAX {
-            return;
-        }
-        if lasts == Period::ZERO {
-            self.end(action);
-        } else {
-            self.queue
-                .push(self.now.saturating_add(lasts.0), Event::End(action));
+        match end_of(fault, lasts) {
+            End::ByItself => {}
+            End::AtOnce => self.end(action),
+            End::After(lasts) => {
+                let at = self.now.saturating_add(lasts.0);
+                self.queue.push(at, Event::End(action));
+            }
         }
     }
 
@@ -312,25 +343,16 @@ impl<M: Machine> World<'_, M> {
         }
     }
 
-    fn rolled(&self, action: u32, place: u32) -> Option<(u32, bool)> {
-        let What::Fault { fault, .. } = &self.scenario.timeline[action as usize].what else {
-            return None;
-        };
-        let hosts = hosts_of(fault);
-        let host = hosts.get(place as usize)?;
-        Some((host.0, place as usize + 1 == hosts.len()))
-    }
-
     /// A rolling restart stops its next host.
     pub(super) fn roll_stop(&mut self, action: u32, place: u32) {
-        if let Some((host, _)) = self.rolled(action, place) {
+        if let Some((host, _)) = rolled(self.scenario, action, place as usize) {
             self.stop(host, false);
         }
     }
 
     /// A rolling restart starts that host again.
     pub(super) fn roll_start(&mut self, action: u32, place: u32) {
-        let Some((host, last)) = self.rolled(action, place) else {
+        let Some((host, last)) = rolled(self.scenario, action, place as usize) else {
             return;
         };
         if self.hosts[host].process.is_none() {

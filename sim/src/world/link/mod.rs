@@ -5,8 +5,10 @@
 //! # Layout
 //! - [`fabric`]: the shared state · [`stream`]: what happens to the frames of a stream ·
 //!   `http2`: how a message is told in gRPC's
+//! - [`agenda`]: what a driver does when
 //! - [`tell`]: what a machine takes and puts out, as observations
 
+pub(crate) mod agenda;
 pub(crate) mod fabric;
 mod http2;
 pub(crate) mod stream;

@@ -24,11 +24,11 @@ use super::plan::{Plan, RealTime};
 use super::process::{News, NodeProcess, Start};
 use super::relay::{Relay, Way};
 use super::replay::{Life, LifeOf, Lived, Told};
-use super::timeline::Due;
 use crate::scenario::model::{ClientOp, HostId, Scenario};
 use crate::world::event::host::nodes_of;
 use crate::world::event::machine::{Birth, call_of, sdk_config};
 use crate::world::event::workload::Application;
+use crate::world::link::agenda::Agenda;
 use crate::world::link::fabric::{Fabric, Medium, Power};
 
 /// How often the driver looks at what tells nobody. It is also how delays are measured.
@@ -74,8 +74,7 @@ pub(super) struct Driver<'a> {
     pub(super) hosts: Vec<Host>,
     pub(super) applications: Vec<Application>,
     pub(super) lasting: Vec<bool>,
-    pub(super) due: BTreeMap<(u64, u64), Due>,
-    pub(super) planned: u64,
+    pub(super) agenda: Agenda,
     /// Actions that end when these hosts are up.
     pub(super) ending: BTreeMap<u32, BTreeSet<u32>>,
     lives: Vec<Life>,
@@ -121,8 +120,7 @@ impl<'a> Driver<'a> {
             hosts: hosts.collect(),
             applications: clients.map(|spec| Application::new(spec, seed)).collect(),
             lasting: vec![false; scenario.timeline.len()],
-            due: BTreeMap::new(),
-            planned: 0,
+            agenda: Agenda::new(scenario),
             ending: BTreeMap::new(),
             lives: Vec::new(),
             told: Vec::new(),
@@ -141,15 +139,14 @@ impl<'a> Driver<'a> {
     /// Something that the world needs failed, or somebody interrupted.
     pub(super) async fn run(mut self, mut interrupted: Interrupted) -> Result<Lived, String> {
         self.open_doors();
-        self.plan_timeline();
+        self.plan_churns();
         let end = self.scenario.duration.0;
         loop {
             for action in self.fabric.exhausted() {
                 self.end(action)?;
             }
             let now = self.time.now();
-            while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
-                let due = entry.remove();
+            while let Some(due) = self.agenda.pop(now) {
                 self.dispatch(due)?;
             }
             if let Some(failure) = self.failure.borrow_mut().take() {
@@ -159,10 +156,7 @@ impl<'a> Driver<'a> {
             if now >= end {
                 break;
             }
-            let next = self
-                .due
-                .first_key_value()
-                .map_or(u64::MAX, |(key, _)| key.0);
+            let next = self.agenda.next().unwrap_or(u64::MAX);
             let until = next.min(now + TICK).min(end);
             tokio::select! {
                 biased;

@@ -3,6 +3,7 @@
 use distro_core::profile::Profile;
 
 use crate::scenario::model::{Action, Fault, HostId, NodeOp, Scenario, What};
+use crate::world::link::agenda::BANDWIDTH_NOTE;
 
 /// Actions that are left out: their line in the file, and why.
 pub(super) type Skipped = Vec<(u32, String)>;
@@ -100,11 +101,7 @@ fn notes(scenario: &Scenario) -> Skipped {
                 ..
             }
         );
-        bandwidth.then(|| {
-            let why = "a full queue holds the sender's writes back here; it is told that the \
-                       connection is busy only when its own queue is full too";
-            (action.line, why.to_owned())
-        })
+        bandwidth.then(|| (action.line, BANDWIDTH_NOTE.to_owned()))
     };
     scenario.timeline.iter().filter_map(queue).collect()
 }

@@ -8,46 +8,16 @@ use super::driver::{Driver, Running};
 use super::operate::{ask, question};
 use super::replay::Told;
 use crate::scenario::model::{Fault, HostId, NodeOp, What};
-use crate::world::event::fault::hosts_of;
+use crate::world::event::fault::{End, end_of, hosts_of, rolled};
 use crate::world::event::host::nodes_of;
-
-/// Something the driver does at its time.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Due {
-    /// A host's process starts for the first time.
-    Start(u32),
-    /// An action of the timeline begins.
-    Begin(u32),
-    /// It ends.
-    End(u32),
-    /// A rolling restart stops one of its hosts.
-    RollStop(u32, usize),
-    /// It starts that host again.
-    RollStart(u32, usize),
-    /// A client with churn changes something.
-    Churn(usize),
-}
+use crate::world::link::agenda::Due;
 
 type Done = Result<(), String>;
 
 impl Driver<'_> {
-    fn push(&mut self, at: u64, due: Due) {
-        self.planned += 1;
-        self.due.insert((at, self.planned), due);
-    }
-
-    /// Plans everything that the scenario fixes in advance.
-    pub(super) fn plan_timeline(&mut self) {
-        let scenario = self.scenario;
-        let starts = scenario.nodes.iter().map(|node| node.start);
-        let starts = starts.chain(scenario.clients.iter().map(|client| client.start));
-        for (start, host) in starts.zip(0..) {
-            self.push(start.0, Due::Start(host));
-        }
-        for (action, index) in scenario.timeline.iter().zip(0..) {
-            self.push(action.at.0, Due::Begin(index));
-        }
-        for client in 0..scenario.clients.len() {
+    /// Plans the first change of every client that has churn.
+    pub(super) fn plan_churns(&mut self) {
+        for client in 0..self.scenario.clients.len() {
             self.plan_churn(client, None);
         }
     }
@@ -58,7 +28,7 @@ impl Driver<'_> {
             Due::Start(host) => self.start(host),
             Due::Begin(action) => self.begin(action),
             Due::End(action) => self.end(action),
-            Due::RollStop(action, place) => match self.rolled(action, place) {
+            Due::RollStop(action, place) => match rolled(self.scenario, action, place) {
                 Some((host, _)) => self.stop(host, false),
                 None => Ok(()),
             },
@@ -104,17 +74,16 @@ impl Driver<'_> {
     }
 
     fn plan_end(&mut self, action: u32, fault: &Fault, lasts: Period) -> Done {
-        let until_done = matches!(fault, Fault::RollingRestart { hosts, .. } if !hosts.is_empty())
-            || matches!(fault, Fault::Drop { count, .. } if *count > 0 && lasts == Period::ZERO);
-        if until_done || lasts == Period::MAX {
-            return Ok(());
+        match end_of(fault, lasts) {
+            End::ByItself => Ok(()),
+            End::AtOnce => self.end(action),
+            End::After(lasts) => {
+                let at = self.scenario.timeline[action as usize].at + lasts;
+                self.agenda
+                    .push(at.0.max(self.time.now()), Due::End(action));
+                Ok(())
+            }
         }
-        if lasts == Period::ZERO {
-            return self.end(action);
-        }
-        let at = self.scenario.timeline[action as usize].at + lasts;
-        self.push(at.0.max(self.time.now()), Due::End(action));
-        Ok(())
     }
 
     fn begin_fault(&mut self, action: u32, fault: &Fault) -> Done {
@@ -128,11 +97,7 @@ impl Driver<'_> {
             Fault::HalfOpen(path) => self.fabric.half_open(path, now),
             Fault::DeadStream(path) => self.fabric.dead_stream(path),
             Fault::RollingRestart { hosts, every, down } => {
-                for place in 0..hosts.len() {
-                    let stop = now.saturating_add(every.times(place as u64).0);
-                    self.push(stop, Due::RollStop(action, place));
-                    self.push(stop.saturating_add(down.0), Due::RollStart(action, place));
-                }
+                self.agenda.roll(action, hosts, now, (*every, *down));
             }
             Fault::Slow { hosts, per_message } => {
                 for host in hosts {
@@ -264,18 +229,8 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// The host at a place of a rolling restart, and whether it is the last.
-    fn rolled(&self, action: u32, place: usize) -> Option<(u32, bool)> {
-        let What::Fault { fault, .. } = &self.scenario.timeline[action as usize].what else {
-            return None;
-        };
-        let hosts = hosts_of(fault);
-        let host = hosts.get(place)?;
-        Some((host.0, place + 1 == hosts.len()))
-    }
-
     fn roll_start(&mut self, action: u32, place: usize) -> Done {
-        let Some((host, last)) = self.rolled(action, place) else {
+        let Some((host, last)) = rolled(self.scenario, action, place) else {
             return Ok(());
         };
         if !self.runs(host) {
@@ -291,7 +246,7 @@ impl Driver<'_> {
         };
         let now = self.time.now();
         if let Some(at) = self.applications[client].next_change(churn, last, now) {
-            self.push(at, Due::Churn(client));
+            self.agenda.push(at, Due::Churn(client));
         }
     }
 

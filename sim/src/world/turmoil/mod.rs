@@ -31,7 +31,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,12 +49,12 @@ use crate::world::event::clock::EPOCH_MILLIS;
 use crate::world::event::record::Recorder;
 use crate::world::event::state::state_hash;
 use crate::world::event::workload::Application;
+use crate::world::link::agenda::Agenda;
 use crate::world::link::fabric::{Fabric, Medium, TrueTime};
 
 use host::{Cradle, Nursery};
 use lives::Waiting;
 use stage::Stage;
-use timeline::Due;
 
 /// The longest run that is simulated with ticks of 1 ms. Why: a tick costs the same whatever its
 /// length, and a run of minutes must not take longer than its reader has patience.
@@ -96,8 +96,7 @@ struct Driver<'a> {
     hosts: Vec<HostPlan>,
     applications: Vec<Application>,
     lasting: Vec<bool>,
-    due: BTreeMap<(u64, u64), Due>,
-    planned: u64,
+    agenda: Agenda,
     /// Hosts for which something waits.
     expecting: BTreeSet<u32>,
     /// Nodes that were killed since the last step.
@@ -114,7 +113,7 @@ struct Driver<'a> {
 pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
     let recorder = Recorder::new(scenario, options)?;
     let mut driver = Driver::new(scenario, options.seed, recorder)?;
-    driver.plan();
+    driver.plan_churns();
     driver.run()?;
     driver.finish()
 }
@@ -194,8 +193,7 @@ impl<'a> Driver<'a> {
                 .map(|spec| Application::new(spec, seed))
                 .collect(),
             lasting: vec![false; scenario.timeline.len()],
-            due: BTreeMap::new(),
-            planned: 0,
+            agenda: Agenda::new(scenario),
             expecting: BTreeSet::new(),
             dying: BTreeSet::new(),
             skipped: Vec::new(),
@@ -215,8 +213,7 @@ impl<'a> Driver<'a> {
                 self.end(action);
             }
             let now = self.now();
-            while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
-                let due = entry.remove();
+            while let Some(due) = self.agenda.pop(now) {
                 self.dispatch(due);
             }
             for host in std::mem::take(&mut self.expecting) {

@@ -97,7 +97,7 @@ struct Ran {
 fn ran(scenario: &Scenario) -> Ran {
     let recorder = Recorder::new(scenario, &options(7)).unwrap();
     let mut driver = Driver::new(scenario, 7, recorder).unwrap();
-    driver.plan();
+    driver.plan_churns();
     driver.run().unwrap();
     let recorder = driver.stage.recorder.borrow_mut().take().unwrap();
     Ran {

@@ -9,44 +9,14 @@ use super::lives::Waiting;
 use crate::observe::Seen;
 use crate::scenario::address;
 use crate::scenario::model::{Fault, HostId, NodeOp, What};
-use crate::world::event::fault::{first_host, hosts_of};
+use crate::world::event::fault::{End, end_of, first_host, hosts_of, rolled};
 use crate::world::event::host::nodes_of;
-
-/// Something the driver does at its time.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Due {
-    /// A host's process starts for the first time.
-    Start(u32),
-    /// An action of the timeline begins.
-    Begin(u32),
-    /// It ends.
-    End(u32),
-    /// A rolling restart stops one of its hosts.
-    RollStop(u32, usize),
-    /// It starts that host again.
-    RollStart(u32, usize),
-    /// A client with churn changes something.
-    Churn(usize),
-}
+use crate::world::link::agenda::{BANDWIDTH_NOTE, Due};
 
 impl Driver<'_> {
-    fn push(&mut self, at: u64, due: Due) {
-        self.planned += 1;
-        self.due.insert((at, self.planned), due);
-    }
-
-    /// Plans everything that the scenario fixes in advance.
-    pub(super) fn plan(&mut self) {
-        let scenario = self.scenario;
-        let starts = scenario.nodes.iter().map(|node| node.start);
-        let starts = starts.chain(scenario.clients.iter().map(|client| client.start));
-        for (start, host) in starts.zip(0..) {
-            self.push(start.0, Due::Start(host));
-        }
-        for (action, index) in scenario.timeline.iter().zip(0..) {
-            self.push(action.at.0, Due::Begin(index));
-        }
-        for client in 0..scenario.clients.len() {
+    /// Plans the first change of every client that has churn.
+    pub(super) fn plan_churns(&mut self) {
+        for client in 0..self.scenario.clients.len() {
             self.plan_churn(client, None);
         }
     }
@@ -61,7 +31,7 @@ impl Driver<'_> {
             Due::Begin(action) => self.begin(action),
             Due::End(action) => self.end(action),
             Due::RollStop(action, place) => {
-                if let Some((host, _)) = self.rolled(action, place) {
+                if let Some((host, _)) = rolled(self.scenario, action, place) {
                     self.stop(host, false);
                 }
             }
@@ -108,24 +78,20 @@ impl Driver<'_> {
     }
 
     fn plan_end(&mut self, action: u32, fault: &Fault, lasts: Period) {
-        let until_done = matches!(fault, Fault::RollingRestart { hosts, .. } if !hosts.is_empty())
-            || matches!(fault, Fault::Drop { count, .. } if *count > 0 && lasts == Period::ZERO);
-        if until_done || lasts == Period::MAX {
-            return;
-        }
-        if lasts == Period::ZERO {
-            self.end(action);
-        } else {
-            self.push(self.now().saturating_add(lasts.0), Due::End(action));
+        match end_of(fault, lasts) {
+            End::ByItself => {}
+            End::AtOnce => self.end(action),
+            End::After(lasts) => {
+                let at = self.now().saturating_add(lasts.0);
+                self.agenda.push(at, Due::End(action));
+            }
         }
     }
 
     fn begin_fault(&mut self, action: u32, fault: &Fault, line: u32) {
         let fabric = self.stage.fabric.clone();
         if let Fault::Bandwidth { .. } = fault {
-            let why = "a full queue holds the sender's writes back here; it is told that the \
-                       connection is busy only when its own queue is full too";
-            self.skipped.push((line, why.to_owned()));
+            self.skipped.push((line, BANDWIDTH_NOTE.to_owned()));
         }
         if fabric.begin(action, fault) {
             return;
@@ -136,11 +102,7 @@ impl Driver<'_> {
             Fault::HalfOpen(path) => fabric.half_open(path, now),
             Fault::DeadStream(path) => fabric.dead_stream(path),
             Fault::RollingRestart { hosts, every, down } => {
-                for place in 0..hosts.len() {
-                    let stop = now.saturating_add(every.times(place as u64).0);
-                    self.push(stop, Due::RollStop(action, place));
-                    self.push(stop.saturating_add(down.0), Due::RollStart(action, place));
-                }
+                self.agenda.roll(action, hosts, now, (*every, *down));
             }
             Fault::FailApply { node, count } => {
                 if self.runs(node.0) {
@@ -277,19 +239,8 @@ impl Driver<'_> {
         }
     }
 
-    /// The host at a place of a rolling restart, and whether it is the last.
-    fn rolled(&self, action: u32, place: usize) -> Option<(u32, bool)> {
-        let What::Fault { fault, .. } = &self.scenario.timeline[action as usize].what else {
-            return None;
-        };
-        let hosts = hosts_of(fault);
-        hosts
-            .get(place)
-            .map(|host| (host.0, place + 1 == hosts.len()))
-    }
-
     fn roll_start(&mut self, action: u32, place: usize) {
-        let Some((host, last)) = self.rolled(action, place) else {
+        let Some((host, last)) = rolled(self.scenario, action, place) else {
             return;
         };
         if !self.runs(host) {
@@ -307,7 +258,7 @@ impl Driver<'_> {
         };
         let now = self.now();
         if let Some(at) = self.applications[client].next_change(churn, last, now) {
-            self.push(at, Due::Churn(client));
+            self.agenda.push(at, Due::Churn(client));
         }
     }
 
