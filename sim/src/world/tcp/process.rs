@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use distro_core::config::{ConnectionLimits, Timing};
@@ -35,7 +34,8 @@ pub(super) struct NodeProcess {
     child: Child,
     /// Gives the recording without its header.
     recording: Option<JoinHandle<String>>,
-    log: Arc<Mutex<VecDeque<String>>>,
+    /// Gives the last lines of its log, once it has ended.
+    log: Option<JoinHandle<Vec<String>>>,
 }
 
 /// How a node is started.
@@ -115,21 +115,20 @@ impl Start<'_> {
             news.send(News::Ended(life)).unwrap_or_default();
             rest
         });
-        let log: Arc<Mutex<VecDeque<String>>> = Arc::default();
-        let kept = log.clone();
-        std::thread::spawn(move || {
+        let log = std::thread::spawn(move || {
+            let mut kept = VecDeque::new();
             for line in BufReader::new(err).lines().map_while(Result::ok) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.push_back(line);
                 if kept.len() > LOG_LINES {
                     kept.pop_front();
                 }
             }
+            Vec::from(kept)
         });
         Ok(NodeProcess {
             child,
             recording: Some(recording),
-            log,
+            log: Some(log),
         })
     }
 }
@@ -158,9 +157,11 @@ impl NodeProcess {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let log: Vec<&str> = log.iter().map(String::as_str).collect();
-        format!("{code}; its log: {}", log.join(" | "))
+        let log = match self.log.take().map(JoinHandle::join) {
+            Some(Ok(log)) => log.join(" | "),
+            Some(Err(_)) | None => "it could not be read".to_owned(),
+        };
+        format!("{code}; its log: {log}")
     }
 
     fn end(&mut self) {
