@@ -2,15 +2,16 @@
 //! here are stand-ins; what real ones do is tested where they are built.
 
 #![expect(
-    clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "real processes are waited for in real time, by a limit that only a hang reaches"
 )]
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Longer than anything here may take, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,10 +82,10 @@ fn a_historical_profile_has_no_process() {
     );
 }
 
-/// A child that is killed when its test fails.
-struct Guard(Child);
+/// The testbed, ended when its test fails.
+struct Testbed(Child);
 
-impl Drop for Guard {
+impl Drop for Testbed {
     fn drop(&mut self) {
         // It has ended in a test that went well.
         self.0.kill().ok();
@@ -93,25 +94,23 @@ impl Drop for Guard {
 }
 
 /// Waits for something that has to come.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+fn awaited<T: Send + 'static>(what: &str, wait: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(wait()));
+    told.recv_timeout(PATIENCE)
+        .unwrap_or_else(|_| panic!("never: {what}"))
 }
 
-/// Numbers of the stand-ins that wrote them.
-fn numbers(path: &Path) -> Option<Vec<u32>> {
-    let written = std::fs::read_to_string(path.join("pids")).ok()?;
-    let numbers: Vec<u32> = written
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .collect();
-    (numbers.len() == 2).then_some(numbers)
+/// Numbers of two stand-ins, which write them into a pipe.
+fn numbers(pipe: PathBuf) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    // Its end comes whenever all who write are done, and may be before the second begins.
+    while numbers.len() < 2 {
+        let pipe = std::fs::File::open(&pipe).expect("our own pipe");
+        let lines = BufReader::new(pipe).lines();
+        numbers.extend(lines.map(|line| line.expect("text").parse::<u32>().expect("a number")));
+    }
+    numbers
 }
 
 fn lives(number: u32) -> bool {
@@ -122,17 +121,25 @@ fn lives(number: u32) -> bool {
 fn signals_end_the_run_and_its_processes() {
     for (signal, name) in [("-INT", "interrupt"), ("-TERM", "terminate")] {
         // No variable reaches a node, the path neither.
-        let script = "#!/bin/sh\necho $$ >> \"${0%/*}/pids\"\nexec /bin/sleep 1000\n";
+        let script = "#!/bin/sh\necho $$ > \"${0%/*}/pids\"\nexec /bin/sleep 1000\n";
         let (path, file, distro) = place(name, script);
+        let pipe = path.join("pids");
+        let made = Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("a shell's tool").success());
         let mut child = command(&["run", &file, "--world", "tcp", "--distro", &distro]);
         let child = child.stdout(Stdio::piped()).spawn().expect("just built");
-        let mut child = Guard(child);
-        let nodes = until("two nodes", || numbers(&path));
+        let mut child = Testbed(child);
+        let nodes = awaited("two nodes", move || numbers(pipe));
         assert!(nodes.iter().all(|node| lives(*node)));
         let pid = child.0.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("a shell's tool").success());
-        let status = until("the end", || child.0.try_wait().expect("our child"));
+        let mut said = child.0.stdout.take().expect("a pipe");
+        awaited("the end", move || {
+            std::io::copy(&mut said, &mut std::io::sink())
+        })
+        .expect("a pipe to its end");
+        let status = child.0.wait().expect("our child");
         assert_eq!(status.code(), Some(3));
         assert!(!nodes.iter().any(|node| lives(*node)), "{nodes:?} are left");
     }
