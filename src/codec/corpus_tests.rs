@@ -81,7 +81,7 @@ fn garbage() -> Vec<Vec<u8>> {
 }
 
 /// Objects whose known keys hold the wrong things.
-const WRONG: [(&str, &str); 18] = [
+const WRONG: [(&str, &str); 21] = [
     ("ConnectionSetupRequest", r#"{"tenant":"\ud800"}"#),
     ("ServerReloadRequest", r#"{"reloadCount":1e999999}"#),
     (
@@ -108,6 +108,12 @@ const WRONG: [(&str, &str); 18] = [
     ),
     ("ConnectionSetupRequest", r#"{"labels":[]}"#),
     ("ServiceListRequest", r#"{"pageNo":1.5}"#),
+    ("ServiceListRequest", r#"{"selector":{}}"#),
+    ("ServiceListRequest", r#"{"selector":"zone"}"#),
+    (
+        "ServiceListRequest",
+        r#"{"selector":"{\"type\":\"script\"}"}"#,
+    ),
     ("NotifySubscriberRequest", r#"{"headers":{}}"#),
     ("MemberReportRequest", r#"{"node":{}}"#),
     (

@@ -21,6 +21,7 @@ mod instance;
 mod naming;
 mod request;
 mod response;
+mod selector;
 mod sync;
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use instance::instance_json;
 pub use request::{decode_request, encode_request};
 pub use response::{decode_response, encode_response};
+pub(crate) use selector::expression_of;
 
 /// Longest piece of a parser's message that is kept: such texts quote the input.
 const MESSAGE_CHARS_MAX: usize = 200;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hosts::HostsOut;
 use super::instance::{InstanceIn, InstanceOut};
-use super::{NoHeaders, or_default, or_empty};
+use super::{NoHeaders, or_default, or_empty, selector};
 
 /// The service that a request names; SDKs may leave the defaults out.
 fn service_key(namespace: Option<Str>, group: Option<Str>, name: Option<Str>) -> ServiceKey {
@@ -251,6 +251,8 @@ pub(super) struct ListOut<'a> {
     group_name: &'a str,
     page_no: i32,
     page_size: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selector: Option<String>,
     module: &'static str,
 }
 
@@ -263,6 +265,7 @@ impl<'a> From<&'a ServiceListRequest> for ListOut<'a> {
             group_name: &request.group,
             page_no: request.page_no,
             page_size: request.page_size,
+            selector: selector::text_of(&request.selector),
             module: "naming",
         }
     }
@@ -275,16 +278,19 @@ pub(super) struct ListIn {
     group_name: Option<Str>,
     page_no: Option<i32>,
     page_size: Option<i32>,
+    selector: Option<Str>,
 }
 
-impl From<ListIn> for ServiceListRequest {
-    fn from(wire: ListIn) -> ServiceListRequest {
-        ServiceListRequest {
+impl TryFrom<ListIn> for ServiceListRequest {
+    type Error = Str;
+    fn try_from(wire: ListIn) -> Result<ServiceListRequest, Str> {
+        Ok(ServiceListRequest {
             namespace: or_default(wire.namespace, DEFAULT_NAMESPACE),
             group: or_default(wire.group_name, DEFAULT_GROUP),
             page_no: wire.page_no.unwrap_or(0),
             page_size: wire.page_size.unwrap_or(0),
-        }
+            selector: selector::expression_of(wire.selector.as_deref().unwrap_or(""))?,
+        })
     }
 }
 

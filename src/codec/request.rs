@@ -217,7 +217,9 @@ fn decode(payload: &Payload) -> Result<Request, Str> {
         "ServiceQueryRequest" => {
             Request::ServiceQuery(Box::new(from_json::<QueryIn>(body)?.into()))
         }
-        "ServiceListRequest" => Request::ServiceList(Box::new(from_json::<ListIn>(body)?.into())),
+        "ServiceListRequest" => {
+            Request::ServiceList(Box::new(from_json::<ListIn>(body)?.try_into()?))
+        }
         "NotifySubscriberRequest" => {
             let wire: NotifyIn = from_json(body)?;
             Request::NotifySubscriber(Arc::new(wire.service_info.into()))

@@ -195,13 +195,14 @@ fn naming() -> impl Strategy<Value = Request> {
                 healthy_only,
             }))
         }),
-        (name(), name(), any::<(i32, i32)>()).prop_map(
-            |(namespace, group, (page_no, page_size))| {
+        (name(), name(), any::<(i32, i32)>(), words()).prop_map(
+            |(namespace, group, (page_no, page_size), selector)| {
                 let list = ServiceListRequest {
                     namespace,
                     group,
                     page_no,
                     page_size,
+                    selector,
                 };
                 Request::ServiceList(Box::new(list))
             }

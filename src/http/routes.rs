@@ -207,6 +207,12 @@ param!(
     "entries of a page, at most 500"
 );
 param!(
+    SELECTOR = "selector",
+    Text,
+    r#"{"type":"label","expression":"INSTANCE.metadata.zone = 'a'"}"#,
+    "only services with an instance that carries this"
+);
+param!(
     SERVICE_PART = "serviceNameParam",
     Text,
     "ord",
@@ -332,7 +338,7 @@ const LIST_V2: &[Param] = &[
 const LIST_V3: &[Param] = &[must(SERVICE), NAMESPACE, GROUP, CLUSTER, HEALTHY_ONLY];
 const SERVICE_ONE: &[Param] = &[must(SERVICE), NAMESPACE, GROUP];
 const SUBSCRIBERS: &[Param] = &[must(SERVICE), NAMESPACE, GROUP, PAGE_NO, PAGE_SIZE];
-const NAMES: &[Param] = &[NAMESPACE, GROUP, PAGE_NO, PAGE_SIZE];
+const NAMES: &[Param] = &[NAMESPACE, GROUP, PAGE_NO, PAGE_SIZE, SELECTOR];
 const SEARCH: &[Param] = &[
     NAMESPACE,
     SERVICE_PART,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use distro_core::message::naming::{DEFAULT_GROUP, DEFAULT_NAMESPACE, Instance, ServiceKey};
+use distro_core::message::selector::Selector;
 use distro_core::node::Node;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::Http;
 use super::answer::{Outcome, Refusal, code};
 use super::call::{Call, Page};
 use super::instances::all;
-use crate::codec::instance_json;
+use crate::codec::{expression_of, instance_json};
 
 /// A page of the services that `wanted` wants, seen by `view`, and how many there are.
 async fn page_of<W, V>(
@@ -43,9 +44,32 @@ where
     .await
 }
 
+/// Which services are wanted, when a selector says so.
+fn selector(call: &Call) -> Result<Option<Selector>, Refusal> {
+    let illegal = |why: String| {
+        let text = format!("Param 'selector' is illegal: {why}.");
+        Refusal::invalid(text)
+    };
+    let expression = expression_of(call.text("selector").unwrap_or(""));
+    let expression = expression.map_err(|why| illegal(why.to_string()))?;
+    if expression.trim().is_empty() {
+        return Ok(None);
+    }
+    let selector = Selector::parse(&expression);
+    selector.map(Some).map_err(|why| illegal(why.to_string()))
+}
+
 async fn names(http: &Http, call: &Call) -> Result<(Vec<Value>, usize), Refusal> {
     let (namespace, group) = (call.namespace(), call.text_or("groupName", DEFAULT_GROUP));
-    let wanted = move |_: &Node, key: &ServiceKey| key.namespace == namespace && key.group == group;
+    let selector = selector(call)?;
+    let wanted = move |node: &Node, key: &ServiceKey| {
+        key.namespace == namespace
+            && key.group == group
+            && selector.as_ref().is_none_or(|selector| {
+                let instances = node.instances(key);
+                selector.holds(instances.iter().map(|instance| &**instance))
+            })
+    };
     page_of(http, call.page(20), wanted, |_, key| json!(key.name)).await
 }
 

@@ -214,7 +214,7 @@ async fn lists_filter_by_cluster_health_group_and_namespace() {
     let work = async {
         let node = alone().await;
         for more in [
-            "port=1",
+            "port=1&metadata=zone%3Da",
             "port=2&clusterName=far",
             "port=3&healthy=false",
             "port=4&enabled=false",
@@ -263,6 +263,17 @@ async fn lists_filter_by_cluster_health_group_and_namespace() {
             .data("/nacos/v3/admin/ns/service/list?serviceNameParam=ord")
             .await;
         assert_eq!(found["totalCount"], 2);
+        let names = "/nacos/v1/ns/service/list?selector=";
+        let label = |expression| {
+            format!("{names}%7B%22type%22:%22label%22,%22expression%22:%22{expression}%22%7D")
+        };
+        let zone = label("INSTANCE.metadata.zone='a'");
+        assert_eq!(node.call("GET", &zone).await.json()["count"], 1);
+        let zone = label("INSTANCE.metadata.zone='b'");
+        assert_eq!(node.call("GET", &zone).await.json()["count"], 0);
+        for bad in [label("zone"), format!("{names}7")] {
+            assert_eq!(node.call("GET", &bad).await.status, 400, "{bad}");
+        }
     };
     LocalSet::new().run_until(work).await;
 }

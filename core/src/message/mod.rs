@@ -12,6 +12,7 @@ pub mod fuzzy;
 pub mod internal;
 pub mod naming;
 mod parts;
+pub mod selector;
 pub mod unsupported;
 
 use alloc::boxed::Box;

@@ -226,8 +226,11 @@ pub struct ServiceListRequest {
     pub group: Str,
     /// First page is 1; less reads as 1.
     pub page_no: i32,
-    /// Names per page.
+    /// Names per page; less than 0 is refused.
     pub page_size: i32,
+    /// Which services, as a [`Selector`](super::selector::Selector) reads it; all when blank. They
+    /// are counted after this.
+    pub selector: Str,
 }
 
 /// Nacos `ServiceListResponse`.

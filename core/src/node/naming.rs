@@ -17,6 +17,7 @@ use crate::message::naming::{
     InstanceOperation, InstanceRequest, Published, ServiceKey, ServiceListRequest,
     ServiceListResponse, ServiceQueryRequest, SubscribeServiceRequest,
 };
+use crate::message::selector::Selector;
 use crate::message::{Response, ResponseBody, code};
 use crate::profile::Quirk;
 
@@ -202,13 +203,19 @@ impl Node {
 
     /// A page of service names, in name order. Java's order is that of a hash set.
     pub(super) fn list_services(&self, request: &ServiceListRequest) -> Response {
-        if let Err(text) = params::group(&request.group) {
-            let body = ResponseBody::ServiceList(Box::new(ServiceListResponse {
-                count: 0,
-                service_names: Vec::new(),
-            }));
-            return Response::fail(code::INVALID_PARAM, &text, body);
-        }
+        let checked = params::group(&request.group)
+            .and_then(|()| params::page(request.page_size))
+            .and_then(|()| params::selector(&request.selector));
+        let selector = match checked {
+            Ok(selector) => selector,
+            Err(text) => {
+                let body = ResponseBody::ServiceList(Box::new(ServiceListResponse {
+                    count: 0,
+                    service_names: Vec::new(),
+                }));
+                return Response::fail(code::INVALID_PARAM, &text, body);
+            }
+        };
         let namespace = or_default(&request.namespace, DEFAULT_NAMESPACE);
         let group = or_default(&request.group, DEFAULT_GROUP);
         let first = ServiceKey {
@@ -218,14 +225,15 @@ impl Node {
         };
         let mut names: Vec<Str> = Vec::new();
         let mut count: i32 = 0;
-        let size = usize::try_from(request.page_size).unwrap_or(0);
+        let size = usize::try_from(request.page_size).unwrap_or(usize::MAX);
         let page = usize::try_from(request.page_no.max(1) - 1).unwrap_or(0);
         let skip = page.saturating_mul(size);
         let matching = self
             .services
             .range_from(&first)
             .take_while(|(key, _)| key.namespace == first.namespace && key.group == first.group)
-            .filter(|(_, service)| service.version > 0);
+            .filter(|(_, service)| service.version > 0)
+            .filter(|(key, _)| self.is_selected(selector.as_ref(), key));
         for (at, (key, _)) in matching.enumerate() {
             count = count.saturating_add(1);
             if at >= skip && names.len() < size {
@@ -237,6 +245,13 @@ impl Node {
             service_names: names,
         };
         Response::ok(ResponseBody::ServiceList(Box::new(list)))
+    }
+
+    fn is_selected(&self, selector: Option<&Selector>, key: &ServiceKey) -> bool {
+        selector.is_none_or(|selector| {
+            let instances = self.services.instances(&self.clients, key);
+            selector.holds(instances.iter().map(|instance| &**instance))
+        })
     }
 
     /// True for an instance that asks to outlive its connection. Why refused: Nacos stores it as

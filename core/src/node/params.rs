@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use crate::constants::METADATA_LENGTH_MAX;
 use crate::message::naming::{Instance, ServiceKey};
+use crate::message::selector::Selector;
 
 /// Metadata keys that Nacos keeps for itself inside the replicated record. Why: a client that sets
 /// one as metadata makes every Java node that reads the record throw, for ever (part 12.28).
@@ -51,6 +52,28 @@ fn service_name_is_legal(name: &str) -> bool {
         && !name[first..]
             .chars()
             .any(|char| is_cjk(char) || char.is_whitespace())
+}
+
+/// The rule for the size of a page. Why: Nacos answers a negative one with an error of its runtime,
+/// or an empty page.
+pub(crate) fn page(size: i32) -> Checked {
+    if size >= 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "Param check invalid:Param 'pageSize' is illegal, it is {size} and should be 0 or more."
+    ))
+}
+
+/// The selector of a list, if it has one.
+pub(crate) fn selector(expression: &str) -> Result<Option<Selector>, String> {
+    if expression.trim().is_empty() {
+        return Ok(None);
+    }
+    let selector = Selector::parse(expression);
+    selector
+        .map(Some)
+        .map_err(|bad| format!("Param check invalid:Param 'selector' is illegal, {bad}."))
 }
 
 /// The rules for a service's identity. A blank name is refused: Nacos lets it through and fails

@@ -244,6 +244,7 @@ impl Sdk {
                     group,
                     page_no,
                     page_size,
+                    selector: Str::from(""),
                 };
                 let subject = Subject::Ask(Request::ServiceList(Box::new(request)));
                 self.calls.open(call, subject, until);

@@ -169,6 +169,9 @@ pub(super) fn request(line: &mut Line<'_>, request: &Request) {
             line.text("group", &said.group);
             line.number("page", i64::from(said.page_no));
             line.number("pageSize", i64::from(said.page_size));
+            if !said.selector.is_empty() {
+                line.text("selector", &said.selector);
+            }
         }
         Request::NotifySubscriber(info) => service_info(line, info),
         Request::NamingFuzzyWatch(said) => fuzzy_watch(line, said),

@@ -8,6 +8,7 @@ import com.alibaba.nacos.api.naming.listener.EventListener;
 import com.alibaba.nacos.api.naming.listener.NamingEvent;
 import com.alibaba.nacos.api.naming.pojo.Instance;
 import com.alibaba.nacos.api.naming.pojo.ListView;
+import com.alibaba.nacos.api.selector.ExpressionSelector;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.file.Path;
@@ -303,7 +304,9 @@ public final class Suite {
         Set<String> names = new TreeSet<>();
         for (int number = 0; number < 7; number++) {
             names.add("page-" + number);
-            a.registerInstance("page-" + number, "paged", instance(80));
+            Instance instance = instance(80);
+            instance.setMetadata(Map.of("zone", number < 2 ? "a" : "b"));
+            a.registerInstance("page-" + number, "paged", instance);
         }
         until("seven services", () -> b.getServicesOfServer(1, 3, "paged").getCount(), count -> count == 7);
         Set<String> all = new TreeSet<>();
@@ -314,6 +317,10 @@ public final class Suite {
             all.addAll(page.getData());
         }
         check(sizes.equals(List.of(3, 3, 1, 0)) && all.equals(names), "pages of " + sizes + " with " + all);
+        ExpressionSelector inZoneA = new ExpressionSelector();
+        inZoneA.setExpression("INSTANCE.metadata.zone = 'a'");
+        ListView<String> selected = b.getServicesOfServer(1, 1, "paged", inZoneA);
+        check(selected.getCount() == 2 && selected.getData().equals(List.of("page-0")), "selected " + selected);
     }
 
     static void wrongInput(NamingService a, NamingService b) throws Exception {

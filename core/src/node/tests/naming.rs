@@ -9,7 +9,7 @@ use crate::message::naming::{
     Instance, ServiceInfo, ServiceKey, ServiceListRequest, ServiceListResponse,
     ServiceQueryRequest, Weight,
 };
-use crate::message::{Request, ResponseBody};
+use crate::message::{Request, Response, ResponseBody, code};
 use crate::profile::Profile;
 use crate::protect::Share;
 use crate::time::Period;
@@ -193,6 +193,26 @@ fn a_client_that_registers_again_changes_its_instance_and_pushes_once() {
     assert_eq!(cluster.nodes[0].sizes().instances, 1);
 }
 
+/// Asks for a list of services.
+fn list(
+    cluster: &mut Cluster,
+    client: usize,
+    group: &str,
+    (page_no, page_size): (i32, i32),
+    selector: &str,
+) -> Response {
+    let request = ServiceListRequest {
+        namespace: Str::from("dev"),
+        group: Str::from(group),
+        page_no,
+        page_size,
+        selector: Str::from(selector),
+    };
+    cluster.ask(client, Request::ServiceList(Box::new(request)));
+    let (_, answer) = cluster.answers.last().expect("a list is answered");
+    answer.clone()
+}
+
 /// A page of a group's services.
 fn page(
     cluster: &mut Cluster,
@@ -200,20 +220,11 @@ fn page(
     group: &str,
     page: (i32, i32),
 ) -> ServiceListResponse {
-    cluster.ask(
-        client,
-        Request::ServiceList(Box::new(ServiceListRequest {
-            namespace: Str::from("dev"),
-            group: Str::from(group),
-            page_no: page.0,
-            page_size: page.1,
-        })),
-    );
-    let (_, answer) = cluster.answers.last().expect("a list is answered");
-    let ResponseBody::ServiceList(list) = &answer.body else {
+    let answer = list(cluster, client, group, page, "");
+    let ResponseBody::ServiceList(list) = answer.body else {
         panic!("{answer:?}")
     };
-    ServiceListResponse::clone(list)
+    *list
 }
 
 #[test]
@@ -245,7 +256,6 @@ fn a_list_gives_pages_of_one_group_in_one_namespace_and_counts_them_all() {
         ((0, 3), &["a", "b", "c"]),
         ((-7, 3), &["a", "b", "c"]),
         ((1, 0), &[]),
-        ((2, -1), &[]),
         ((i32::MAX, i32::MAX), &[]),
     ] {
         let list = page(&mut cluster, client, "g", asked);
@@ -254,4 +264,43 @@ fn a_list_gives_pages_of_one_group_in_one_namespace_and_counts_them_all() {
     }
     assert_eq!(page(&mut cluster, client, "g2", (1, 10)).count, 1);
     assert_eq!(page(&mut cluster, client, "g3", (1, 10)).count, 0);
+}
+
+#[test]
+fn a_selector_chooses_services_before_they_are_counted() {
+    let mut cluster = Cluster::new(1, Profile::DISTRO);
+    let client = cluster.connect(0);
+    for (name, zone) in [("a", "near"), ("b", "far"), ("c", "near"), ("d", "near")] {
+        let service = ServiceKey {
+            namespace: Str::from("dev"),
+            group: Str::from("g"),
+            name: Str::from(name),
+        };
+        let mut instance = Instance::new("10.1.0.1", 1);
+        instance.metadata.insert(Str::from("zone"), Str::from(zone));
+        cluster.publish(client, service, instance);
+    }
+    let near = "INSTANCE.metadata.zone = 'near'";
+    let answer = list(&mut cluster, client, "g", (1, 2), near);
+    let ResponseBody::ServiceList(page) = &answer.body else {
+        panic!("{answer:?}")
+    };
+    let names: Vec<&str> = page.service_names.iter().map(|name| &**name).collect();
+    assert_eq!((page.count, &names[..]), (3, &["a", "c"][..]));
+}
+
+#[test]
+fn a_list_that_cannot_be_is_refused_with_its_own_type() {
+    let mut cluster = Cluster::new(1, Profile::DISTRO);
+    let client = cluster.connect(0);
+    for (size, selector, why) in [
+        (-1, "", "'pageSize' is illegal, it is -1"),
+        (1, "zone = near", "'selector' is illegal, it should be"),
+    ] {
+        let answer = list(&mut cluster, client, "g", (1, size), selector);
+        assert_eq!(answer.error_code, code::INVALID_PARAM);
+        let message = answer.message.as_deref().unwrap_or("");
+        assert!(message.contains(why), "{message}");
+        assert!(matches!(answer.body, ResponseBody::ServiceList(_)));
+    }
 }
