@@ -55,6 +55,7 @@ fn options(world: WorldKind, seed: u64, distro: &Path) -> RunOptions {
         time_scale: SCALE,
         tcp: Options {
             distro: Some(distro.to_owned()),
+            netns: false,
         },
         ..RunOptions::new(world, seed)
     }

@@ -166,6 +166,9 @@ impl Comparison {
                              step of a bound has more\n"
                         ));
                     }
+                    for note in &outcome.notes {
+                        out.push_str(&format!("    {world}: {note}\n"));
+                    }
                     for violation in &outcome.verdict.violations {
                         let (check, at, text) = (violation.check, violation.at, &violation.text);
                         out.push_str(&format!("    {world}: {check} at {at}: {text}\n"));
@@ -187,6 +190,7 @@ impl Comparison {
                     json!({ "line": line, "text": text })
                 }).collect::<Vec<_>>(),
                 "lag_us": outcome.lag.map(|lag| lag.0),
+                "notes": outcome.notes,
                 "violations": outcome.verdict.violations.iter().map(|violation| json!({
                     "check": violation.check, "at_us": violation.at.0, "text": violation.text,
                 })).collect::<Vec<_>>(),
@@ -303,6 +307,7 @@ mod tests {
             broken: *broken,
         });
         Ok(Outcome {
+            notes: Vec::new(),
             verdict: Verdict {
                 checks: checks.collect(),
                 ..Verdict::default()

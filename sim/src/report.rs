@@ -24,6 +24,8 @@ pub struct Job<'a> {
     pub profile: Option<Profile>,
     /// By how much all times were divided.
     pub time_scale: u32,
+    /// With a network namespace for each host.
+    pub netns: bool,
 }
 
 /// How a run came out.
@@ -184,6 +186,9 @@ impl<'a> Report<'a> {
                          {lag}, which every step of a bound has more\n"
                     ));
                 }
+                for note in &outcome.notes {
+                    out.push_str(&format!("    {note}\n"));
+                }
                 for violation in &outcome.verdict.violations {
                     out.push_str(&format!(
                         "    {}\n",
@@ -224,6 +229,7 @@ impl<'a> Report<'a> {
             seed,
             profile,
             time_scale,
+            netns,
             ..
         } = self.job;
         let mut command = format!(
@@ -236,6 +242,9 @@ impl<'a> Report<'a> {
         }
         if time_scale != 1 {
             command.push_str(&format!(" --time-scale {time_scale}"));
+        }
+        if netns {
+            command.push_str(" --netns");
         }
         command
     }
@@ -272,6 +281,7 @@ impl<'a> Report<'a> {
                 line["state_hash"] = json!(format!("{:016x}", outcome.state_hash));
                 line["time_scale"] = json!(self.job.time_scale);
                 line["lag_us"] = json!(outcome.lag.map(|lag| lag.0));
+                line["notes"] = json!(outcome.notes);
                 line["marks"] = json!(outcome.verdict.marks);
                 line["violations"] = outcome.verdict.violations.iter().map(violation).collect();
                 line["checks"] = outcome.verdict.checks.iter().map(check).collect();

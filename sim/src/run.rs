@@ -61,6 +61,8 @@ pub struct Outcome {
     /// The longest that anything waited for its turn to run, where time is real: every step of
     /// every bound has this much more.
     pub lag: Option<Period>,
+    /// What else is to be said of the run, in words.
+    pub notes: Vec<String>,
 }
 
 /// Runs a scenario. A run is a function of (scenario, world, seed, profile, build).

@@ -66,6 +66,9 @@ pub(super) fn compare(arguments: &CompareArguments) -> io::Result<u8> {
         complain("--worlds names at least two worlds, each once, such as event,tcp");
         return Ok(BAD_INPUT);
     }
+    if !arguments.real.fits(worlds.contains(&WorldKind::Tcp)) {
+        return Ok(BAD_INPUT);
+    }
     let Some(loaded) = load_all(&arguments.paths) else {
         return Ok(BAD_INPUT);
     };

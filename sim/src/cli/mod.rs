@@ -98,6 +98,10 @@ struct RealArguments {
     /// The binary distro for world tcp [default: the one beside this program]
     #[arg(long, value_name = "PATH", env = "DISTRO_BIN")]
     distro: Option<PathBuf>,
+    /// In world tcp: a network namespace for each host and real packet loss in place of the relay
+    /// (Linux, root, and the programs of iproute2 and nftables)
+    #[arg(long)]
+    netns: bool,
 }
 
 impl RealArguments {
@@ -110,9 +114,19 @@ impl RealArguments {
         self.time_scale.unwrap_or(usual)
     }
 
+    /// Whether they are for these runs; says so when not.
+    fn fits(&self, has_tcp: bool) -> bool {
+        if self.netns && !has_tcp {
+            complain("--netns is for world tcp: say --world tcp, or have it among --worlds");
+            return false;
+        }
+        true
+    }
+
     fn options(&self) -> tcp::Options {
         tcp::Options {
             distro: self.distro.clone(),
+            netns: self.netns,
         }
     }
 }

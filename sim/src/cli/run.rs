@@ -12,7 +12,7 @@ use distro_sim::scenario::{self, Problems};
 use distro_sim::world::tcp;
 use serde_json::json;
 
-use super::{BAD_INPUT, BROKEN, FAILED, Format, HELD, Looks, RunArguments, complain};
+use super::{BAD_INPUT, BROKEN, FAILED, Format, HELD, Looks, RunArguments, World, complain};
 
 /// A scenario and where it came from.
 pub(super) struct Loaded {
@@ -22,6 +22,10 @@ pub(super) struct Loaded {
 
 /// Runs what the arguments name and gives the exit code.
 pub(super) fn run(arguments: &RunArguments) -> io::Result<u8> {
+    let real = matches!(arguments.world, Some(World::Tcp));
+    if !arguments.real.fits(real) {
+        return Ok(BAD_INPUT);
+    }
     let Some(loaded) = load_all(&arguments.paths) else {
         return Ok(BAD_INPUT);
     };
@@ -192,6 +196,7 @@ impl<'a> Session<'a> {
                         seed,
                         profile,
                         time_scale: self.arguments.real.time_scale(scenario, world),
+                        netns: self.arguments.real.netns,
                     })?;
                     if tcp::interrupted() {
                         break 'all;

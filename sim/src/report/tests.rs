@@ -14,6 +14,7 @@ fn scenario() -> Scenario {
 
 fn outcome(violations: Vec<Violation>, marks: &[(&'static str, u64)]) -> Outcome {
     Outcome {
+        notes: Vec::new(),
         verdict: Verdict {
             violations,
             checks: vec![CheckResult {
@@ -61,6 +62,7 @@ fn told<T>(
         seed: 7,
         profile,
         time_scale: 1,
+        netns: false,
     };
     tell(&Report::new(job, result, Period::from_millis(2)))
 }

@@ -151,6 +151,7 @@ impl<'a, M: Machine> World<'a, M> {
         let state_hash = state::state_hash(self.scenario, &self.hosts);
         let recorded = self.recorder.finish(Mono(self.now), &self.hosts)?;
         Ok(Outcome {
+            notes: Vec::new(),
             verdict: recorded.verdict,
             skipped: self.skipped,
             simulated: Period(self.now),

@@ -15,12 +15,12 @@ use distro_core::time::Now;
 use distro_node::net::tokio::{TokioClock, TokioListener, TokioNet};
 use distro_node::net::{Net, Stream};
 use distro_node::shell::sdk::{Asked, SdkShell};
-use distro_node::shell::{Directory, Ports, ShellError, Tap};
-use tokio::net::TcpSocket;
+use distro_node::shell::{ShellError, Tap};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::place::Place;
 use super::plan::Plan;
 use super::replay::Step;
 use crate::scenario::model::{HostId, Scenario};
@@ -51,20 +51,9 @@ pub(super) struct ClientBirth {
     pub(super) log: Log,
 }
 
-/// TCP from one address of this host.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BoundNet(IpAddr);
-
-/// A socket that will connect from this address.
-pub(super) fn socket(from: IpAddr) -> io::Result<TcpSocket> {
-    let socket = match from {
-        IpAddr::V4(_) => TcpSocket::new_v4()?,
-        IpAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.bind(SocketAddr::new(from, 0))?;
-    socket.set_nodelay(true)?;
-    Ok(socket)
-}
+/// TCP from one host's place.
+#[derive(Debug, Clone)]
+pub(super) struct BoundNet(Place);
 
 impl Net for BoundNet {
     type Reader = OwnedReadHalf;
@@ -83,7 +72,8 @@ impl Net for BoundNet {
         let ip: IpAddr = host
             .parse()
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let stream = socket(self.0)?.connect(SocketAddr::new(ip, port)).await?;
+        let socket = self.0.socket()?;
+        let stream = socket.connect(SocketAddr::new(ip, port)).await?;
         let (reader, writer) = stream.into_split();
         Ok(Stream {
             reader,
@@ -174,18 +164,8 @@ pub(super) fn start(
     config: SdkConfig,
     tasks: &mut JoinSet<Result<(), ShellError>>,
 ) -> (Client, ClientBirth) {
-    let mut directory = Directory::default();
-    let door = plan.door(host);
-    // All nodes, since it may be sent to one that is not in its list.
-    for node in (0..).take(scenario.nodes.len()) {
-        // It dials no cluster port.
-        let ports = Ports {
-            sdk: door,
-            cluster: door,
-        };
-        directory.set(scenario.setting.addresses.node_id(node), ports);
-    }
-    let net = BoundNet(plan.ip(host));
+    let directory = plan.directory(host);
+    let net = BoundNet(plan.place(host));
     let bytes = scenario.message_bytes_max;
     let log = Log::default();
     let shell = SdkShell::new(net, clock, config.clone(), directory, bytes)

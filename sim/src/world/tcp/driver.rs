@@ -1,35 +1,31 @@
 //! One run: processes, clients, what happens to them, and what is kept for the verdict.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use distro_core::profile::Profile;
 use distro_core::rng::Rng;
+use distro_node::net::Clock as _;
 use distro_node::record::read::{Header, header};
 use distro_node::record::write::zero_of;
 use distro_node::shell::ShellError;
 use distro_node::shell::sdk::Asked;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::between::{Between, Failure};
 use super::client::{self, Client, ClientBirth};
 use super::interrupt::Interrupted;
 use super::lag::Lag;
 use super::operate::MemberFiles;
 use super::plan::{Plan, RealTime};
 use super::process::{News, NodeProcess, Start};
-use super::relay::{Relay, Way};
 use super::replay::{Life, LifeOf, Lived, Told};
 use crate::scenario::model::{ClientOp, HostId, Scenario};
-use crate::world::event::host::nodes_of;
 use crate::world::event::machine::{Birth, call_of, sdk_config};
 use crate::world::event::workload::Application;
 use crate::world::link::agenda::Agenda;
-use crate::world::link::fabric::{Fabric, Medium, Power};
 
 /// How often the driver looks at what tells nobody. It is also how delays are measured.
 const TICK: u64 = 5_000;
@@ -69,8 +65,7 @@ pub(super) struct Driver<'a> {
     pub(super) time: RealTime,
     /// What the machine's clock showed at the start of the run.
     zero: u64,
-    pub(super) fabric: Arc<Fabric>,
-    changed: watch::Sender<u64>,
+    pub(super) between: Between<'a>,
     pub(super) hosts: Vec<Host>,
     pub(super) applications: Vec<Application>,
     pub(super) lasting: Vec<bool>,
@@ -82,9 +77,9 @@ pub(super) struct Driver<'a> {
     calls: BTreeMap<(u32, u64), ClientOp>,
     news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
     clients: JoinSet<Result<(), ShellError>>,
-    pub(super) failure: Rc<RefCell<Option<String>>>,
+    pub(super) failure: Failure,
     pub(super) files: MemberFiles,
-    lag: Lag,
+    pub(super) lag: Lag,
 }
 
 impl<'a> Driver<'a> {
@@ -94,10 +89,6 @@ impl<'a> Driver<'a> {
         seed: u64,
     ) -> Result<Driver<'a>, String> {
         let time = RealTime::start();
-        let medium = Medium {
-            time: time.true_time(),
-            has_latency: false,
-        };
         let files = MemberFiles::new(scenario)
             .map_err(|error| format!("no directory for member files: {error}"))?;
         let all = (0..).map(HostId).take(scenario.hosts());
@@ -115,8 +106,7 @@ impl<'a> Driver<'a> {
             plan,
             time,
             zero: zero_of(&time.clock),
-            fabric: Arc::new(Fabric::new(scenario, seed, medium)),
-            changed: watch::Sender::new(0),
+            between: Between::new(scenario, plan, seed, time)?,
             hosts: hosts.collect(),
             applications: clients.map(|spec| Application::new(spec, seed)).collect(),
             lasting: vec![false; scenario.timeline.len()],
@@ -138,11 +128,11 @@ impl<'a> Driver<'a> {
     /// # Errors
     /// Something that the world needs failed, or somebody interrupted.
     pub(super) async fn run(mut self, mut interrupted: Interrupted) -> Result<Lived, String> {
-        self.open_doors();
+        self.between.open(self.scenario, self.plan, &self.failure);
         self.plan_churns();
         let end = self.scenario.duration.0;
         loop {
-            for action in self.fabric.exhausted() {
+            for action in self.between.exhausted() {
                 self.end(action)?;
             }
             let now = self.time.now();
@@ -169,37 +159,6 @@ impl<'a> Driver<'a> {
             }
         }
         self.finish()
-    }
-
-    /// Every pair of hosts that may meet gets its door.
-    fn open_doors(&self) {
-        let nodes = nodes_of(self.scenario);
-        let hosts = u32::try_from(self.scenario.hosts()).unwrap_or(u32::MAX);
-        for (from, to) in (0..hosts).flat_map(|from| (0..nodes).map(move |to| (from, to))) {
-            if from == to {
-                continue;
-            }
-            let (plan, dialler, node) = (self.plan, HostId(from), HostId(to));
-            let way = Way {
-                from,
-                to,
-                door: SocketAddr::new(plan.ip(node), plan.door(dialler)),
-                target: SocketAddr::new(plan.ip(node), plan.listener(dialler)),
-                source: plan.ip(dialler),
-                plug: plan.plug(),
-            };
-            let relay = Relay {
-                fabric: self.fabric.clone(),
-                changed: self.changed.subscribe(),
-                failure: self.failure.clone(),
-            };
-            tokio::task::spawn_local(relay.keep(way));
-        }
-    }
-
-    /// Doors look again whether they are to be open.
-    pub(super) fn doors_changed(&self) {
-        self.changed.send_modify(|count| *count += 1);
     }
 
     fn hear(&mut self, news: News) -> Result<(), String> {
@@ -238,11 +197,7 @@ impl<'a> Driver<'a> {
         {
             process.pause(true)?;
         }
-        if self.fabric.power(host) == Power::Off {
-            self.fabric.reset_earlier_life(host, self.time.now());
-        }
-        self.fabric.set_power(host, Power::Running);
-        self.doors_changed();
+        self.between.up(host, self.time.now())?;
         let born = header.zero.saturating_add(header.born.mono.0);
         let born = born.saturating_sub(self.zero);
         self.told.push((born, Told::Started { host, life }));
@@ -314,11 +269,7 @@ impl<'a> Driver<'a> {
     }
 
     fn start_client(&mut self, host: u32, index: usize) -> Result<(), String> {
-        let now = self.time.now();
-        if self.fabric.power(host) == Power::Off {
-            self.fabric.reset_earlier_life(host, now);
-        }
-        self.fabric.set_power(host, Power::Running);
+        self.between.up(host, self.time.now())?;
         let plan = &mut self.hosts[host as usize];
         let birth = Birth {
             scenario: self.scenario,
@@ -326,7 +277,7 @@ impl<'a> Driver<'a> {
             profile: Profile::DISTRO,
             life: plan.births,
             seed: plan.seeds.next_u64(),
-            now: self.fabric.read_clock(host, now),
+            now: self.time.clock.now(),
         };
         let config = sdk_config(&birth, index);
         let place = (self.scenario, self.plan, self.time.clock);
@@ -351,13 +302,7 @@ impl<'a> Driver<'a> {
     /// Ends what runs on a host, if anything does.
     pub(super) fn stop(&mut self, host: u32, silent: bool) -> Result<(), String> {
         self.hosts[host as usize].started = true;
-        if silent {
-            self.fabric.vanish(host);
-        }
-        let off = silent || self.fabric.power(host) == Power::Off;
-        let power = if off { Power::Off } else { Power::Down };
-        self.fabric.set_power(host, power);
-        self.doors_changed();
+        self.between.down(host, silent)?;
         let was_up = match std::mem::take(&mut self.hosts[host as usize].running) {
             Running::Nothing => return Ok(()),
             Running::Node { process, life, up } => {
@@ -413,7 +358,9 @@ impl<'a> Driver<'a> {
                 Running::Client(_) | Running::Nothing => {}
             }
         }
+        let notes = self.between.notes()?;
         Ok(Lived {
+            notes,
             lives: self.lives,
             told: self.told,
             calls: self.calls,

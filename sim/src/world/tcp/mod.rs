@@ -30,6 +30,9 @@
 //! The clocks of the machine are not ours to change, and no process takes the order to fail: such
 //! faults are taken out of the timeline before anything runs, and said to be skipped.
 //!
+//! With `--netns` there is no relay: every host has a [network namespace](netns), nodes and clients
+//! reach each other as they are, and the kernel's packet filter lies between.
+//!
 //! # Time
 //! Bounds are those of the scenario, plus for each step the longest that anything had to wait for
 //! its turn: a ticker in the testbed measures it, and the replay measures how late each node was
@@ -43,15 +46,19 @@
 //!
 //! # Layout
 //! - [`plan`] addresses and ports · [`support`] what it can do · [`process`] a node's process ·
-//!   [`client`] a client · [`relay`] what lies between · [`operate`] the operator's hand
+//!   [`client`] a client · [`place`] where either is · [`operate`] the operator's hand
+//! - [`between`] what lies between: [`relay`], or [`netns`]
 //! - [`driver`] the run, [`timeline`] what happens when · [`replay`] the verdict · [`lag`] delays ·
 //!   [`interrupt`] signals
 
+mod between;
 mod client;
 mod driver;
 mod interrupt;
 mod lag;
+mod netns;
 mod operate;
+mod place;
 mod plan;
 mod process;
 mod relay;
@@ -74,6 +81,9 @@ pub fn interrupted() -> bool {
 pub struct Options {
     /// The binary `distro`; the one beside this program when absent.
     pub distro: Option<PathBuf>,
+    /// Gives every host a network namespace of its own, with real packet loss, in place of the
+    /// relay. Needs root.
+    pub netns: bool,
 }
 
 /// Runs a scenario in real time.
@@ -82,7 +92,7 @@ pub struct Options {
 /// It could not be done: no binary, no free addresses, a process that ended by itself, a recording
 /// that does not replay, an interrupt.
 pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
-    let (mut scenario, skipped) = support::possible(scenario)?;
+    let (mut scenario, skipped) = support::possible(scenario, options.tcp.netns)?;
     let plan = plan::Plan::claim(&mut scenario, &options.tcp)?;
     let interrupted = interrupt::watch()?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use distro_node::ops::rules::rule_of;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::place::Place;
 use super::plan::Plan;
 use super::process::listed;
 use crate::scenario::model::{HostId, NodeOp, Scenario, What};
@@ -38,7 +38,7 @@ pub(super) fn question(
 
 /// Asks; an answer other than success is an error.
 pub(super) async fn ask(
-    node: SocketAddr,
+    (place, node): (Place, SocketAddr),
     (method, path, body): (&str, &str, Value),
 ) -> io::Result<()> {
     let body = body.to_string();
@@ -47,7 +47,7 @@ pub(super) async fn ask(
          content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
-    let mut stream = TcpStream::connect(node).await?;
+    let mut stream = place.socket()?.connect(node).await?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream

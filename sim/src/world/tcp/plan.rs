@@ -1,4 +1,4 @@
-//! Where everything is: the binary, the run's own loopback network, the ports in it, its clock.
+//! Where everything is: the binary, the run's own network, the ports in it, its clock.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use distro_node::net::Clock as _;
 use distro_node::net::tokio::TokioClock;
+use distro_node::shell::{Directory, Ports};
 
 use super::Options;
+use super::netns::Spaces;
+use super::place::Place;
 use crate::scenario::address::{Addresses, NODE_PORT};
 use crate::scenario::model::{HostId, Scenario};
 use crate::world::link::fabric::TrueTime;
@@ -52,10 +55,21 @@ impl RealTime {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) distro: PathBuf,
-    net: u8,
     nodes: usize,
-    /// Held until the run is over: the network is nobody else's.
-    _claim: TcpListener,
+    ground: Ground,
+}
+
+/// What the run stands on.
+#[derive(Debug)]
+pub(super) enum Ground {
+    /// The loopback network `127.N.0.0/16`, with a relay between the hosts.
+    Loopback {
+        net: u8,
+        /// Held until the run is over: the network is nobody else's.
+        _claim: TcpListener,
+    },
+    /// A network namespace for each host.
+    Spaces(Spaces),
 }
 
 impl Plan {
@@ -65,43 +79,59 @@ impl Plan {
         if scenario.clients.len() > CLIENTS_MAX {
             return Err(format!("world tcp takes at most {CLIENTS_MAX} clients"));
         }
-        // A start that differs between processes keeps those that begin together apart.
-        let first = u8::try_from(std::process::id() % 223).unwrap_or(0);
-        let nets = NETS.cycle().skip(usize::from(first)).take(NETS.len());
-        for net in nets {
-            let claim = SocketAddr::from(([127, net, 255, 254], CLAIM_PORT));
-            if let Ok(claim) = TcpListener::bind(claim) {
-                scenario.setting.addresses = Addresses::Loopback(net);
-                return Ok(Plan {
-                    distro,
-                    net,
-                    nodes: scenario.nodes.len(),
-                    _claim: claim,
-                });
-            }
-        }
-        Err("no loopback network 127.N.0.0/16 is free: world tcp needs Linux, and at most 223 runs \
-             at a time"
-            .to_owned())
+        let ground = if options.netns {
+            let hosts = (0..).map(HostId).take(scenario.hosts());
+            let nodes = scenario.nodes.len();
+            let ips = hosts.map(|host| ip(Addresses::Simulated, nodes, host));
+            Ground::Spaces(Spaces::make(ips.collect())?)
+        } else {
+            loopback()?
+        };
+        let plan = Plan {
+            distro,
+            nodes: scenario.nodes.len(),
+            ground,
+        };
+        scenario.setting.addresses = plan.addresses();
+        Ok(plan)
     }
 
-    fn addresses(&self) -> Addresses {
-        Addresses::Loopback(self.net)
+    pub(super) const fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    const fn addresses(&self) -> Addresses {
+        match &self.ground {
+            Ground::Loopback { net, .. } => Addresses::Loopback(*net),
+            Ground::Spaces(_) => Addresses::Simulated,
+        }
     }
 
     /// A host's address.
     pub(super) fn ip(&self, host: HostId) -> IpAddr {
-        let nodes = u32::try_from(self.nodes).unwrap_or(u32::MAX);
-        let text = match host.0.checked_sub(nodes) {
-            Some(client) => self.addresses().client_ip(client),
-            None => self.addresses().node_ip(host.0),
+        ip(self.addresses(), self.nodes, host)
+    }
+
+    /// Where a host is.
+    pub(super) fn place(&self, host: HostId) -> Place {
+        let space = match &self.ground {
+            Ground::Loopback { .. } => None,
+            Ground::Spaces(spaces) => Some(spaces.of(host.index())),
         };
-        text.parse().expect("made of four numbers")
+        Place {
+            ip: self.ip(host),
+            space,
+        }
     }
 
     /// From where the relay fills the queue of a listener that is to answer nobody.
     pub(super) fn plug(&self) -> IpAddr {
-        IpAddr::V4(Ipv4Addr::new(127, self.net, 255, 253))
+        let net = match &self.ground {
+            Ground::Loopback { net, .. } => *net,
+            // There is no relay.
+            Ground::Spaces(_) => 0,
+        };
+        IpAddr::V4(Ipv4Addr::new(127, net, 255, 253))
     }
 
     /// The port of the relay at which a host reaches a node.
@@ -123,23 +153,76 @@ impl Plan {
         NODE_PORT + offset
     }
 
-    /// Where a node's operator is heard.
-    pub(super) fn operator(&self, node: HostId) -> SocketAddr {
-        SocketAddr::new(
-            self.ip(node),
-            NODE_PORT + distro_node::shell::OPS_PORT_OFFSET,
-        )
+    /// Where a node's operator is, and where it is heard.
+    pub(super) fn operator(&self, node: HostId) -> (Place, SocketAddr) {
+        let mut place = self.place(node);
+        if place.space.is_some() {
+            // A node that listens to the world talks to its operator on its own machine only.
+            place = place.at(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        let port = NODE_PORT + distro_node::shell::OPS_PORT_OFFSET;
+        let at = SocketAddr::new(place.ip, port);
+        (place, at)
     }
 
-    /// How a node is told about a node: itself as it is, a fellow by way of the relay.
+    /// How a node is told about a node: itself as it is, a fellow by way of the relay if there is
+    /// one.
     pub(super) fn member(&self, teller: HostId, member: HostId) -> String {
         let name = self.addresses().node_id(member.0);
-        if teller == member {
-            return name.to_string();
+        match &self.ground {
+            Ground::Loopback { .. } if teller != member => {
+                let door = self.door(teller);
+                format!("{name}/{door}/{door}")
+            }
+            Ground::Loopback { .. } | Ground::Spaces(_) => name.to_string(),
         }
-        let door = self.door(teller);
-        format!("{name}/{door}/{door}")
     }
+
+    /// How a client reaches the nodes.
+    pub(super) fn directory(&self, client: HostId) -> Directory {
+        let mut directory = Directory::default();
+        if matches!(self.ground, Ground::Loopback { .. }) {
+            let door = self.door(client);
+            // All nodes, since it may be sent to one that is not in its list.
+            for node in (0..).take(self.nodes) {
+                // It dials no cluster port.
+                let ports = Ports {
+                    sdk: door,
+                    cluster: door,
+                };
+                directory.set(self.addresses().node_id(node), ports);
+            }
+        }
+        directory
+    }
+}
+
+/// A host's address among so many nodes.
+fn ip(addresses: Addresses, nodes: usize, host: HostId) -> IpAddr {
+    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
+    let text = match host.0.checked_sub(nodes) {
+        Some(client) => addresses.client_ip(client),
+        None => addresses.node_ip(host.0),
+    };
+    text.parse().expect("made of four numbers")
+}
+
+/// A loopback network that nobody uses.
+fn loopback() -> Result<Ground, String> {
+    // A start that differs between processes keeps those that begin together apart.
+    let first = u8::try_from(std::process::id() % 223).unwrap_or(0);
+    let nets = NETS.cycle().skip(usize::from(first)).take(NETS.len());
+    for net in nets {
+        let claim = SocketAddr::from(([127, net, 255, 254], CLAIM_PORT));
+        if let Ok(claim) = TcpListener::bind(claim) {
+            return Ok(Ground::Loopback { net, _claim: claim });
+        }
+    }
+    Err(
+        "no loopback network 127.N.0.0/16 is free: world tcp needs Linux, and at most 223 runs \
+         at a time"
+            .to_owned(),
+    )
 }
 
 /// The binary `distro`: the one that is named, or the one that was built beside this program.

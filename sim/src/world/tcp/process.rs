@@ -95,8 +95,9 @@ impl Start<'_> {
         // A group of its own: Ctrl-C is for the testbed, and a stopped node whose testbed is gone
         // is woken and hung up by the system.
         command.process_group(0);
-        let mut child = command
-            .spawn()
+        let place = self.plan.place(self.node);
+        let mut child = place
+            .within(|| command.spawn())
             .map_err(|error| format!("{}: {error}", self.plan.distro.display()))?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (Some(out), Some(err)) = (out, err) else {

@@ -1,12 +1,10 @@
 //! The relay between all hosts: one door for each pair, where one host reaches another, and
 //! behind it the fault layer of the [fabric](crate::world::link).
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -15,7 +13,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-use super::client::socket;
+use super::between::Failure;
+use super::place::Place;
 use crate::world::link::fabric::{Dial, Door, End, Fabric};
 use crate::world::link::stream::{FaultReader, FaultWriter, faulty};
 
@@ -31,11 +30,11 @@ pub(super) struct Relay {
     /// Changes whenever a door may have to open or shut.
     pub(super) changed: watch::Receiver<u64>,
     /// What went wrong, if anything.
-    pub(super) failure: Rc<RefCell<Option<String>>>,
+    pub(super) failure: Failure,
 }
 
 /// One door.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Way {
     pub(super) from: u32,
     pub(super) to: u32,
@@ -43,8 +42,8 @@ pub(super) struct Way {
     pub(super) door: SocketAddr,
     /// Where the other host listens.
     pub(super) target: SocketAddr,
-    /// The dialling host's address: the other host sees it.
-    pub(super) source: IpAddr,
+    /// Where the dialling host is: the other host sees its address.
+    pub(super) source: Place,
     /// From where the door is blocked.
     pub(super) plug: IpAddr,
 }
@@ -105,7 +104,7 @@ impl Relay {
                 // With a backlog of none, one connection fills the queue, and further SYNs are
                 // dropped without a word.
                 rustix::net::listen(&*listener, 0)?;
-                let socket = socket(way.plug)?;
+                let socket = way.source.at(way.plug).socket()?;
                 let mut plug: Plug = Box::pin(socket.connect(way.door));
                 // The first poll sends the SYN, and on loopback it arrives at once. Whether the
                 // system has more to say of it than that does not matter.
@@ -125,7 +124,7 @@ impl Relay {
         match accepted {
             Ok((_, peer)) if peer.ip() == way.plug => {}
             Ok((stream, _)) => {
-                let (relay, way) = (self.clone(), *way);
+                let (relay, way) = (self.clone(), way.clone());
                 tokio::task::spawn_local(async move { relay.carry(stream, way).await });
             }
             // The dialler gave up before it was let in.
@@ -142,7 +141,7 @@ impl Relay {
             Dial::Lost => return hear_out(dialler).await,
             Dial::Refused(_) => return abort(&dialler),
         }
-        let there = async { socket(way.source)?.connect(way.target).await };
+        let there = async { way.source.socket()?.connect(way.target).await };
         let Ok(acceptor) = there.await else {
             return abort(&dialler);
         };

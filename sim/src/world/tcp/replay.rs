@@ -96,6 +96,8 @@ pub(super) enum Told {
 /// A run that is over.
 #[derive(Debug)]
 pub(super) struct Lived {
+    /// What is to be said of it, in words.
+    pub(super) notes: Vec<String>,
     pub(super) lives: Vec<Life>,
     /// By true time.
     pub(super) told: Vec<(u64, Told)>,
@@ -185,6 +187,7 @@ pub(super) fn judge(
         trace_hash: recorded.hash,
         state_hash: state_hash(&scenario, &stage.machines),
         lag: Some(scenario.setting.lag),
+        notes: lived.notes,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use distro_core::profile::Profile;
 
+use super::netns::filter;
 use crate::scenario::model::{Action, Fault, HostId, NodeOp, Scenario, What};
 use crate::world::link::agenda::BANDWIDTH_NOTE;
 
@@ -12,7 +13,7 @@ pub(super) type Skipped = Vec<(u32, String)>;
 ///
 /// # Errors
 /// Nothing of it can: its nodes are no released build.
-pub(super) fn possible(scenario: &Scenario) -> Result<(Scenario, Skipped), String> {
+pub(super) fn possible(scenario: &Scenario, netns: bool) -> Result<(Scenario, Skipped), String> {
     let historical = scenario
         .nodes
         .iter()
@@ -27,13 +28,13 @@ pub(super) fn possible(scenario: &Scenario) -> Result<(Scenario, Skipped), Strin
     let mut possible = scenario.clone();
     let mut skipped = Skipped::new();
     possible.timeline.retain(|action| {
-        let why = obstacle(scenario, action);
+        let why = obstacle(scenario, action).or_else(|| packets(action).filter(|_| netns));
         if let Some(why) = &why {
             skipped.push((action.line, why.clone()));
         }
         why.is_none()
     });
-    skipped.extend(notes(&possible));
+    skipped.extend(notes(&possible, netns));
     Ok((possible, skipped))
 }
 
@@ -80,6 +81,14 @@ fn obstacle(scenario: &Scenario, action: &Action) -> Option<String> {
     }
 }
 
+/// Why an action cannot be done to packets.
+fn packets(action: &Action) -> Option<String> {
+    match &action.what {
+        What::Fault { fault, .. } => filter::obstacle(fault),
+        What::Operate { .. } | What::Call { .. } => None,
+    }
+}
+
 /// A node learns the ports of its members once, at its start.
 fn unknown_member(scenario: &Scenario, node: HostId, members: &[HostId]) -> Option<String> {
     let known = &scenario.nodes[node.index()].members;
@@ -92,18 +101,25 @@ fn unknown_member(scenario: &Scenario, node: HostId, members: &[HostId]) -> Opti
 }
 
 /// What is done, but not wholly.
-fn notes(scenario: &Scenario) -> Skipped {
-    let queue = |action: &Action| {
-        let bandwidth = matches!(
-            &action.what,
-            What::Fault {
-                fault: Fault::Bandwidth { .. },
-                ..
-            }
-        );
-        bandwidth.then(|| (action.line, BANDWIDTH_NOTE.to_owned()))
+fn notes(scenario: &Scenario, netns: bool) -> Skipped {
+    let note = |action: &Action| {
+        let What::Fault { fault, .. } = &action.what else {
+            return None;
+        };
+        let bandwidth = matches!(fault, Fault::Bandwidth { .. });
+        let loss = matches!(fault, Fault::Loss { .. });
+        let note = if bandwidth && netns {
+            "packets over the limit are dropped here, and TCP slows down; no sender is told"
+        } else if bandwidth {
+            BANDWIDTH_NOTE
+        } else if loss && netns {
+            "packets are lost here, and TCP sends them again: what messages lose is time"
+        } else {
+            return None;
+        };
+        Some((action.line, note.to_owned()))
     };
-    scenario.timeline.iter().filter_map(queue).collect()
+    scenario.timeline.iter().filter_map(note).collect()
 }
 
 #[cfg(test)]
@@ -119,7 +135,7 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_left_out_and_said_with_its_line() {
         let scenario = parse("x", FILE).unwrap();
-        let (possible, skipped) = possible(&scenario).unwrap();
+        let (possible, skipped) = possible(&scenario, false).unwrap();
         assert_eq!(possible.timeline.len(), 1);
         let lines: Vec<u32> = skipped.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [4, 9]);
@@ -130,7 +146,7 @@ mod tests {
     fn a_historical_profile_is_refused() {
         let mut scenario = parse("x", FILE).unwrap();
         scenario.nodes[1].profile = crate::scenario::profile("nacos-2.3").unwrap();
-        let error = possible(&scenario).unwrap_err();
+        let error = possible(&scenario, false).unwrap_err();
         assert!(error.ends_with("n2 has nacos-2.3"), "{error}");
     }
 }

@@ -63,9 +63,9 @@ impl Driver<'_> {
         if !self.runs(node.0) {
             return Ok(());
         }
-        let (at, failure) = (self.plan.operator(node), self.failure.clone());
+        let ((place, at), failure) = (self.plan.operator(node), self.failure.clone());
         tokio::task::spawn_local(async move {
-            if let Err(error) = ask(at, question).await {
+            if let Err(error) = ask((place, at), question).await {
                 let text = format!("the operator's port at {at}: {error}");
                 failure.borrow_mut().get_or_insert(text);
             }
@@ -87,22 +87,15 @@ impl Driver<'_> {
     }
 
     fn begin_fault(&mut self, action: u32, fault: &Fault) -> Done {
-        if self.fabric.begin(action, fault) {
-            self.doors_changed();
+        let now = self.time.now();
+        if self.between.begin(action, fault, now)? {
+            // How long the kernel's tools take is a delay of everything else.
+            self.lag.note(self.time.now().saturating_sub(now));
             return Ok(());
         }
-        let now = self.time.now();
         match fault {
-            Fault::Reset(path) => self.fabric.reset(path, now),
-            Fault::HalfOpen(path) => self.fabric.half_open(path, now),
-            Fault::DeadStream(path) => self.fabric.dead_stream(path),
             Fault::RollingRestart { hosts, every, down } => {
                 self.agenda.roll(action, hosts, now, (*every, *down));
-            }
-            Fault::Slow { hosts, per_message } => {
-                for host in hosts {
-                    self.fabric.slow(host.0, action, Some(*per_message));
-                }
             }
             Fault::Pause(hosts) => {
                 for host in hosts {
@@ -117,7 +110,7 @@ impl Driver<'_> {
                     self.start(host.0)?;
                 }
             }
-            // The fabric's rules took these.
+            // What lies between hosts took these.
             Fault::Partition(_)
             | Fault::Loss { .. }
             | Fault::Drop { .. }
@@ -125,7 +118,11 @@ impl Driver<'_> {
             | Fault::Duplicate { .. }
             | Fault::Reorder { .. }
             | Fault::Corrupt { .. }
+            | Fault::Reset(_)
+            | Fault::HalfOpen(_)
+            | Fault::DeadStream(_)
             | Fault::Bandwidth { .. }
+            | Fault::Slow { .. }
             // These were taken out of the timeline.
             | Fault::WallJump { .. }
             | Fault::MonoJump { .. }
@@ -175,10 +172,11 @@ impl Driver<'_> {
         let What::Fault { fault, lasts } = &planned.what else {
             return Ok(());
         };
-        self.fabric.end(action);
-        self.doors_changed();
+        let now = self.time.now();
+        self.between.end(action, fault)?;
+        self.lag.note(self.time.now().saturating_sub(now));
         for host in hosts_of(fault) {
-            self.end_at(host.0, action, fault, *lasts)?;
+            self.end_at(host.0, fault, *lasts)?;
         }
         let waits = |host: &&HostId| {
             let running = &self.hosts[host.index()].running;
@@ -199,9 +197,8 @@ impl Driver<'_> {
         self.told.push((at, Told::Ended(action)));
     }
 
-    fn end_at(&mut self, host: u32, action: u32, fault: &Fault, lasts: Period) -> Done {
+    fn end_at(&mut self, host: u32, fault: &Fault, lasts: Period) -> Done {
         match fault {
-            Fault::Slow { .. } => self.fabric.slow(host, action, None),
             Fault::Pause(_) => return self.pause(host, false),
             Fault::Kill(_) | Fault::PowerOff(_) => {
                 if lasts > Period::ZERO && !self.runs(host) {
@@ -219,6 +216,7 @@ impl Driver<'_> {
             | Fault::HalfOpen(_)
             | Fault::DeadStream(_)
             | Fault::Bandwidth { .. }
+            | Fault::Slow { .. }
             | Fault::Restart { .. }
             | Fault::RollingRestart { .. }
             | Fault::WallJump { .. }

@@ -240,6 +240,7 @@ impl<'a> Driver<'a> {
         let end = Mono(self.scenario.duration.0.max(self.now()));
         let recorded = recorder.finish(end, &self.stage.processes)?;
         Ok(Outcome {
+            notes: Vec::new(),
             verdict: recorded.verdict,
             skipped: self.skipped,
             simulated: Period(end.0),
