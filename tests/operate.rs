@@ -4,7 +4,8 @@
 
 mod process;
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 
 use process::{PATIENCE, Process, address, run, serve_with, text};
 use serde_json::Value;
@@ -134,6 +135,36 @@ fn limits_and_log_level_change_while_a_node_runs() {
     ]);
     assert_eq!(client.status.code(), Some(1));
     assert!(text(&client.stderr).contains("has no port"));
+}
+
+/// A page of a node's operator's port.
+fn page(ops: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(ops).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {ops}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn metrics_count_requests_by_their_type() {
+    let at = address();
+    let (node, ops) = node(&at, "", &[]);
+    node.until_message("ready");
+    for service in ["a", "b"] {
+        lines(&["list", service, "--server", &at, "--format", "json"]);
+    }
+    let metrics = page(&ops, "/metrics");
+    let count = |kind: &str| {
+        let name = format!("distro_requests_total{{type=\"{kind}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        line.map(|count| count.parse::<u64>().unwrap())
+    };
+    assert_eq!(count("query"), Some(2), "{metrics}");
+    assert_eq!(count("register"), Some(0), "{metrics}");
+    // A server check and a setup of each client.
+    assert_eq!(count("setup"), Some(4), "{metrics}");
 }
 
 #[test]

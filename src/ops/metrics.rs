@@ -25,6 +25,7 @@ struct Seen {
     ready: bool,
     counters: Counters,
     sizes: Sizes,
+    requests: Vec<(&'static str, u64)>,
     peers: Vec<Peer>,
 }
 
@@ -43,6 +44,10 @@ pub(super) async fn metrics(State(ops): State<Arc<Ops>>) -> Result<Response, Ref
             ready: node.is_ready(),
             counters: node.counters().clone(),
             sizes: node.sizes(),
+            requests: node
+                .requests()
+                .map(|(kind, count)| (kind.name(), count))
+                .collect(),
             peers: node
                 .members()
                 .map(|member| Peer {
@@ -102,6 +107,12 @@ fn registry(seen: &Seen, ready: bool, links: &LinkCounters) -> Registry {
         let help = format!("Of the transport: {}", words(name));
         counter(&mut registry, &format!("link_{name}"), help, count);
     }
+    let requests = Family::<Labels, Counter>::default();
+    for (kind, count) in &seen.requests {
+        let labels = vec![("type", (*kind).to_owned())];
+        requests.get_or_create(&labels).inc_by(*count);
+    }
+    registry.register("requests", "Requests received, by type", requests);
     peers(&mut registry, &seen.peers);
     registry
 }

@@ -57,9 +57,9 @@ use crate::config::Config;
 use crate::event::{Event, FailCause};
 use crate::ids::{ClientId, ConnId, NodeId};
 use crate::io::{Command, Input, Output, SendError};
-use crate::message::Response;
 use crate::message::distro::Origin;
 use crate::message::naming::ServiceKey;
+use crate::message::{MessageKind, Response};
 use crate::profile::Quirk;
 use crate::rng::Rng;
 use crate::time::{Mono, Now, Period};
@@ -97,6 +97,8 @@ pub struct Node {
     /// is asked for after every input and needed again at the next one.
     deadline: Option<Mono>,
     counters: Counters,
+    /// Requests received, by kind in the order of [`MessageKind::ALL`].
+    requests: [u64; MessageKind::ALL.len()],
 }
 
 /// How far a node's start has got.
@@ -175,6 +177,7 @@ impl Node {
             bus: VecDeque::new(),
             deadline: Some(Mono(0)),
             counters: Counters::default(),
+            requests: [0; MessageKind::ALL.len()],
             rng,
             config,
         })

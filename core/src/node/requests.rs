@@ -21,6 +21,8 @@ impl Node {
         request: Request,
         out: &mut Vec<Output>,
     ) {
+        // Kinds are declared in the order of their list, which a test holds.
+        self.requests[request.kind() as usize] += 1;
         let Some(connection) = self.connections.get(conn) else {
             return self.request_of_member(conn, id, &request, out);
         };

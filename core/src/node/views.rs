@@ -8,6 +8,7 @@ use super::services::Filter;
 use super::{Node, Stage};
 use crate::config::ConnectionLimits;
 use crate::ids::{ClientId, Incarnation, NodeId};
+use crate::message::MessageKind;
 use crate::message::naming::{Instance, ServiceKey};
 use crate::profile::Profile;
 use crate::protect::Share;
@@ -190,6 +191,12 @@ impl Node {
     /// What it counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How many requests it has received, by kind.
+    pub fn requests(&self) -> impl Iterator<Item = (MessageKind, u64)> {
+        let kinds = MessageKind::ALL.iter().map(|(kind, _)| *kind);
+        kinds.zip(self.requests)
     }
 
     /// How big its tables are.

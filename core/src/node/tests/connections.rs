@@ -177,3 +177,11 @@ fn limits_per_application_and_the_default_per_address_refuse_too() {
         5
     );
 }
+
+#[test]
+fn kinds_of_requests_are_declared_in_the_order_of_their_list() {
+    use crate::message::MessageKind;
+    for (index, (kind, _)) in MessageKind::ALL.into_iter().enumerate() {
+        assert_eq!(kind as usize, index);
+    }
+}
