@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Settings;
-use super::kind::Setting;
+use super::kind::{Secret, Setting};
 use crate::http::auth::{AuthSettings, is_hash};
 
 impl Settings {
@@ -30,8 +30,9 @@ impl Settings {
 
     /// Users and tokens.
     pub fn auth(&self) -> AuthSettings {
-        let users = if let Setting::Texts(users) = self.get("auth.users") {
-            users.clone()
+        let users = if let Setting::Hashes(users) = self.get("auth.users") {
+            let plain = |(user, hash): (&String, &Secret)| (user.clone(), hash.0.clone());
+            users.iter().map(plain).collect()
         } else {
             std::collections::BTreeMap::new()
         };

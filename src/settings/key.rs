@@ -200,14 +200,14 @@ fn http_keys() -> Vec<Key> {
         "what tokens are signed with; the same on all nodes",
         "how long a token holds",
     );
-    let none = Setting::Texts(BTreeMap::new());
+    let none = Setting::Hashes(BTreeMap::new());
     let context = Text("/nacos".to_owned());
     let hours = Time(Period::from_secs(18_000));
     vec![
         key("http", "serve", Kind::OneOf(SWITCH), on, serve),
         key("http", "context-path", Kind::Text, context, below),
         key("auth", "enabled", Kind::OneOf(SWITCH), off, ask),
-        key("auth", "users", Kind::Texts, none, users),
+        key("auth", "users", Kind::Hashes, none, users),
         key("auth", "secret", Kind::Secret(1), Unset, secret),
         key("auth", "token-ttl", Kind::Time, hours, ttl),
     ]

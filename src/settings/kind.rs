@@ -34,8 +34,8 @@ pub enum Kind {
     Count,
     /// Whole numbers by name.
     Counts,
-    /// Texts by name.
-    Texts,
+    /// Hashes of passwords by user.
+    Hashes,
     /// A share from 0 to 1.
     Share,
     /// Shares by service.
@@ -45,6 +45,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// True when its values are not to be shown.
+    pub const fn is_secret(&self) -> bool {
+        matches!(self, Kind::Secret(_) | Kind::Hashes)
+    }
+
     /// In words.
     pub fn takes(self) -> String {
         match self {
@@ -58,7 +63,7 @@ impl Kind {
             Kind::Size => "a size, such as \"64KiB\" or \"10MiB\"".to_owned(),
             Kind::Count => "a whole number from 0 to 4294967295".to_owned(),
             Kind::Counts => "names with whole numbers, such as { \"10.0.0.1\" = 100 }".to_owned(),
-            Kind::Texts => "names with texts, such as { nacos = \"$2b$10$...\" }".to_owned(),
+            Kind::Hashes => "users with hashes, such as { nacos = \"$2b$10$...\" }".to_owned(),
             Kind::Share => "a number from 0.0 to 1.0, such as 0.8".to_owned(),
             Kind::Shares => "services with numbers from 0.0 to 1.0, such as { orders = 0.8, \
                  \"public@@DEFAULT_GROUP@@pay\" = 0.5 }"
@@ -113,12 +118,12 @@ impl Kind {
                     .collect::<Result<_, _>>()
                     .map(Setting::Counts)
             }
-            Kind::Texts => {
+            Kind::Hashes => {
                 let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
                 words
-                    .map(text_of)
+                    .map(hash_of)
                     .collect::<Result<_, _>>()
-                    .map(Setting::Texts)
+                    .map(Setting::Hashes)
             }
             Kind::Share => share::read(text).map(Setting::Share),
             Kind::Shares => share::read_all(text).map(Setting::Shares),
@@ -184,13 +189,13 @@ fn count_of(word: &str) -> Result<(String, u32), Wrong> {
     }
 }
 
-fn text_of(word: &str) -> Result<(String, String), Wrong> {
+fn hash_of(word: &str) -> Result<(String, Secret), Wrong> {
     match word.split_once('=') {
         Some((name, text)) if !name.trim().is_empty() && !text.trim().is_empty() => {
-            Ok((name.trim().to_owned(), text.trim().to_owned()))
+            Ok((name.trim().to_owned(), Secret(text.trim().to_owned())))
         }
         Some(_) | None => wrong(
-            format!("`{word}` is not a name with a text"),
+            "this is not a user with a hash".to_owned(),
             "write \"nacos=$2b$10$...\", several separated by commas",
         ),
     }
@@ -229,8 +234,8 @@ pub enum Setting {
     Count(u32),
     /// Numbers by name.
     Counts(BTreeMap<String, u32>),
-    /// Texts by name.
-    Texts(BTreeMap<String, String>),
+    /// Hashes of passwords by user.
+    Hashes(BTreeMap<String, Secret>),
     /// A share.
     Share(Share),
     /// Shares by service.
@@ -244,6 +249,8 @@ impl Setting {
     pub fn toml(&self) -> Option<String> {
         Some(match self {
             Setting::Unset | Setting::Secret(_) => return None,
+            Setting::Hashes(hashes) if hashes.is_empty() => table(Vec::new()),
+            Setting::Hashes(_) => return None,
             Setting::Port(number) => number.to_string(),
             Setting::Ip(ip) => quoted(&ip.to_string()),
             Setting::Text(text) => quoted(text),
@@ -257,12 +264,6 @@ impl Setting {
             Setting::Counts(counts) => {
                 let pairs = counts.iter();
                 let pairs = pairs.map(|(name, count)| format!("{} = {count}", quoted(name)));
-                table(pairs.collect())
-            }
-            Setting::Texts(texts) => {
-                let pairs = texts.iter();
-                let pairs =
-                    pairs.map(|(name, text)| format!("{} = {}", quoted(name), quoted(text)));
                 table(pairs.collect())
             }
             Setting::Share(share) => share::text(*share),

@@ -407,6 +407,13 @@ impl Settings {
                     None if matches!(self.get(&path), Setting::Secret(_)) => {
                         (format!("# {} = (set)", key.name), origin)
                     }
+                    None if let Setting::Hashes(hashes) = self.get(&path) => {
+                        let users: Vec<&str> = hashes.keys().map(String::as_str).collect();
+                        (
+                            format!("# {} = (set for {})", key.name, users.join(", ")),
+                            origin,
+                        )
+                    }
                     None => (format!("# {} =", key.name), assumed(&path)),
                 };
                 // Writing to a string cannot fail.

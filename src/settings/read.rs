@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{Key, TABLES};
-use super::kind::{Kind, Setting};
+use super::kind::{Kind, Secret, Setting};
 use super::member::Member;
 use super::{Origin, Settings, Text, share};
 use crate::text::problem::{Problem, Problems, did_you_mean, help_for, line_of};
@@ -191,7 +191,7 @@ impl Reader {
                 });
                 continue;
             };
-            if matches!(known.kind, Kind::Secret(_)) {
+            if known.kind.is_secret() {
                 self.secrets.push(value.span());
             }
             match from_toml(&known, value) {
@@ -246,7 +246,7 @@ impl Reader {
             let start = text.len() + name.len() + 1;
             let span = start..start + value.len();
             text.push_str(&format!("{name}={value}\n"));
-            if matches!(key.kind, Kind::Secret(_)) {
+            if key.kind.is_secret() {
                 self.secrets.push(span.clone());
             }
             match key.kind.read(value) {
@@ -284,7 +284,7 @@ impl Reader {
                 });
                 continue;
             };
-            if matches!(key.kind, Kind::Secret(_)) {
+            if key.kind.is_secret() {
                 self.secrets.push(span.clone());
             }
             match key.kind.read(value) {
@@ -318,7 +318,7 @@ fn from_toml(key: &Key, value: &Value<'_>) -> Result<Setting, Problem> {
             let members: Result<Vec<Member>, Problem> = words.iter().map(member).collect();
             members.map(Setting::Members)
         }
-        Kind::Texts => {
+        Kind::Hashes => {
             let table = value.get_ref().as_table().ok_or_else(wrong_type)?;
             let mut texts = std::collections::BTreeMap::new();
             for (name, text) in table {
@@ -329,9 +329,9 @@ fn from_toml(key: &Key, value: &Value<'_>) -> Result<Setting, Problem> {
                         help: format!("write {}", key.kind.takes()),
                     });
                 };
-                texts.insert(name.get_ref().to_string(), text.to_owned());
+                texts.insert(name.get_ref().to_string(), Secret(text.to_owned()));
             }
-            Ok(Setting::Texts(texts))
+            Ok(Setting::Hashes(texts))
         }
         Kind::Counts => {
             let table = value.get_ref().as_table().ok_or_else(wrong_type)?;

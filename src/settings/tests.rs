@@ -188,7 +188,10 @@ fn an_address_with_a_port_is_refused_wherever_it_stands_and_the_right_one_is_tol
 #[test]
 fn secrets_are_read_and_never_shown() {
     let (long, short) = ("correct horse battery staple, again", "hunter2");
-    let text = format!("[cluster]\nsecret = \"{long}\"\n[auth]\nsecret = \"{long}\"\n");
+    let hash = "$2b$04$horseXhorseXhorseXhorseXhorseXhorseXhorseXhorseXhorse";
+    let text = format!(
+        "[cluster]\nsecret = \"{long}\"\n[auth]\nsecret = \"{long}\"\nusers = {{ ann = \"{hash}\" }}\n"
+    );
     let set = Sources {
         file: Some(file("secret.toml", &text)),
         ..Sources::default()
@@ -196,6 +199,7 @@ fn secrets_are_read_and_never_shown() {
     let (settings, _) = load(&set).unwrap();
     let print = settings.print();
     assert_eq!(print.matches("# secret = (set)").count(), 2, "{print}");
+    assert!(print.contains("# users = (set for ann)"), "{print}");
     assert!(!format!("{print}{settings:?}").contains("horse"));
     assert!(
         settings
