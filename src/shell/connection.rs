@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Decoder, FramedWrite};
 
 use super::budget::{Held, Inbound, Queue};
-use super::greet::{Refusal, part};
+use super::greet::{Refusal, Told, part};
 use super::guard::Guard;
 use super::secret::SECRET_PREAMBLE;
 use super::{FLUSH_BYTES, LINGER, LinkCounters, OUTBOUND_BATCH, count};
@@ -78,6 +78,7 @@ pub(super) struct Connection<R, W, C> {
     /// Resolves when the owner gave the connection up.
     pub(super) closing: oneshot::Receiver<()>,
     pub(super) counters: Arc<LinkCounters>,
+    pub(super) told: Told,
 }
 
 impl<R, W, C> Connection<R, W, C>
@@ -116,6 +117,8 @@ where
             inbound: self.inbound,
             events: events.clone(),
             counters: counters.clone(),
+            clock: clock.clone(),
+            told: self.told,
         };
         let mut outgoing = Outbound {
             dialed,
@@ -166,7 +169,7 @@ where
     }
 }
 
-struct Incoming<R, W> {
+struct Incoming<R, W, C> {
     conn: ConnId,
     guard: Guard,
     reader: R,
@@ -174,9 +177,11 @@ struct Incoming<R, W> {
     inbound: Inbound,
     events: mpsc::Sender<LinkEvent<R, W>>,
     counters: Arc<LinkCounters>,
+    clock: C,
+    told: Told,
 }
 
-impl<R: AsyncRead + Unpin, W> Incoming<R, W> {
+impl<R: AsyncRead + Unpin, W, C: Clock> Incoming<R, W, C> {
     /// Hands on what arrives until the stream ends or nobody listens; gives the stream back when
     /// it breaks a rule.
     async fn run(mut self, dialed: bool, mut codec: FrameCodec) -> Option<R> {
@@ -226,7 +231,7 @@ impl<R: AsyncRead + Unpin, W> Incoming<R, W> {
         };
         refusal.count(&self.counters);
         if let Some(member) = &self.peer {
-            tracing::warn!(%member, "no connection: {}", refusal.words());
+            self.told.warn(member, &refusal, self.clock.now().mono);
         }
         false
     }

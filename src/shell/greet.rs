@@ -1,10 +1,14 @@
 //! The first moments of an accepted stream: who is there. What is refused is counted by its
 //! cause and closed cleanly.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::mem::{Discriminant, discriminant};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use distro_core::ids::NodeId;
 use distro_core::io::Listener as Source;
+use distro_core::time::{Mono, Period};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::connection::LinkEvent;
@@ -40,6 +44,36 @@ pub(super) enum Refusal {
     SecretOnlyHere,
     /// The two secrets are not the same.
     SecretDiffers,
+}
+
+/// How long the same is not told again of a member. Why: a member is dialled about twice a second.
+const TELL_AGAIN: Period = Period::from_secs(60);
+
+/// What was told of a member, and when.
+type Last = (Discriminant<Refusal>, Mono);
+
+/// What was last told of each member that cannot be reached.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told(Arc<Mutex<BTreeMap<NodeId, Last>>>);
+
+impl Told {
+    /// Warns of a member, unless it did so of the same a short while ago.
+    pub(super) fn warn(&self, member: &NodeId, refusal: &Refusal, now: Mono) {
+        if self.is_news(member, refusal, now) {
+            tracing::warn!(%member, "no connection: {}", refusal.words());
+        }
+    }
+
+    fn is_news(&self, member: &NodeId, refusal: &Refusal, now: Mono) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cause = discriminant(refusal);
+        let recent = |(last, at): &Last| *last == cause && now.since(*at) < TELL_AGAIN;
+        if told.get(member).is_some_and(recent) {
+            return false;
+        }
+        told.insert(member.clone(), (cause, now));
+        true
+    }
 }
 
 impl From<io::Error> for Refusal {
@@ -214,4 +248,22 @@ where
         }
     };
     within(clock, LINGER, parting).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_member_the_same_is_told_once_a_minute_and_anything_else_at_once() {
+        let told = Told::default();
+        let (one, two) = (NodeId::new("10.0.0.1:8848"), NodeId::new("10.0.0.2:8848"));
+        let at = |seconds| Mono(0) + Period::from_secs(seconds);
+        assert!(told.is_news(&one, &Refusal::SecretDiffers, at(0)));
+        assert!(!told.is_news(&one, &Refusal::SecretDiffers, at(59)));
+        assert!(told.is_news(&two, &Refusal::SecretDiffers, at(59)));
+        assert!(told.is_news(&one, &Refusal::SecretOnlyHere, at(59)));
+        assert!(!told.is_news(&one, &Refusal::SecretOnlyHere, at(60)));
+        assert!(told.is_news(&one, &Refusal::SecretOnlyHere, at(119)));
+    }
 }

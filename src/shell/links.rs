@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::budget::{Budget, Limits, Outbox, Room};
 use super::connection::{Connection, LinkEvent};
-use super::greet::{Refusal, greet};
+use super::greet::{Refusal, Told, greet};
 use super::guard::Guard;
 use super::secret::ClusterSecret;
 use super::{ACCEPT_RETRY, HANDSHAKES_MAX, INBOUND_MAX, LinkCounters, ShellError, count};
@@ -52,6 +52,7 @@ pub(super) struct Links<N: Net, C> {
     budget: Budget,
     /// What fellow nodes prove to each other.
     secret: Option<ClusterSecret>,
+    told: Told,
     /// True: no client is accepted any more.
     stop: Arc<watch::Sender<bool>>,
 }
@@ -78,6 +79,7 @@ impl<N: Net, C: Clock> Links<N, C> {
             tasks: JoinSet::new(),
             send,
             events,
+            told: Told::default(),
             counters: Arc::default(),
             budget: Budget::new(Limits::default()),
             secret: None,
@@ -193,6 +195,7 @@ impl<N: Net, C: Clock> Links<N, C> {
     pub(super) fn dial(&mut self, node: NodeId, port: Option<u16>) {
         let (net, clock, send) = (self.net.clone(), self.clock.clone(), self.send.clone());
         let (secret, counters) = (self.secret.clone(), self.counters.clone());
+        let told = self.told.clone();
         let limit = self.connect_timeout;
         self.tasks.spawn(async move {
             let dialled = async {
@@ -214,7 +217,7 @@ impl<N: Net, C: Clock> Links<N, C> {
                 Err(DialError::Unreachable) => false,
                 Err(DialError::Denied(refusal)) => {
                     refusal.count(&counters);
-                    tracing::warn!(member = %node, "no connection: {}", refusal.words());
+                    told.warn(&node, &refusal, clock.now().mono);
                     false
                 }
             };
@@ -258,6 +261,7 @@ impl<N: Net, C: Clock> Links<N, C> {
             outgoing,
             closing,
             counters: self.counters.clone(),
+            told: self.told.clone(),
         };
         self.tasks.spawn(task.run(carrier, stream));
         conn
