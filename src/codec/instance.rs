@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use distro_core::ids::Str;
+use distro_core::message::metadata::Metadata;
 use distro_core::message::naming::{Instance, Weight};
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub(super) struct InstanceOut<'a> {
     cluster_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_name: Option<&'a str>,
-    metadata: &'a BTreeMap<Str, Str>,
+    metadata: &'a Metadata,
     instance_heart_beat_interval: u64,
     instance_heart_beat_time_out: u64,
     ip_delete_timeout: u64,

@@ -83,7 +83,7 @@ prop_compose! {
         let (healthy, enabled, ephemeral) = flags;
         Instance {
             instance_id, ip, port, weight, healthy, enabled, ephemeral, cluster_name,
-            service_name, metadata,
+            service_name, metadata: metadata.into_iter().collect(),
         }
     }
 }

@@ -100,7 +100,7 @@ impl Serialize for ExtendDatum<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let instance = self.0;
         let mut map = serializer.serialize_map(None)?;
-        for (key, value) in &instance.metadata {
+        for (key, value) in instance.metadata.iter() {
             if !RESERVED_KEYS.contains(&&**key) {
                 map.serialize_entry(key, value)?;
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use distro_core::ids::Str;
 use distro_core::message::ask::{Answer, Ask, Change, Place};
+use distro_core::message::metadata::Metadata;
 use distro_core::message::naming::{DEFAULT_CLUSTER, Instance, ServiceKey, Weight};
 use distro_core::time::Period;
 use distro_core::view::Selection;
@@ -60,7 +61,7 @@ fn weight(call: &Call) -> Result<Option<Weight>, Refusal> {
 }
 
 /// Metadata: a JSON object of texts, or `k=v,k2=v2`.
-fn metadata(call: &Call) -> Result<Option<BTreeMap<Str, Str>>, Refusal> {
+fn metadata(call: &Call) -> Result<Option<Metadata>, Refusal> {
     let Some(text) = call.text("metadata") else {
         return Ok(None);
     };

@@ -7,6 +7,7 @@ use distro_core::config::{Config, ConnectionLimits, Timing};
 use distro_core::ids::{ConnId, Incarnation, NodeId, RequestId, Str};
 use distro_core::io::{Command, Input, Listener, SendError};
 use distro_core::message::ask::{Ask, Change, Place};
+use distro_core::message::metadata::Metadata;
 use distro_core::message::naming::{Instance, ServiceKey, Weight};
 use distro_core::message::{MalformedRequest, Request, Response};
 use distro_core::profile::Profile;
@@ -249,7 +250,7 @@ pub(super) enum AskLine {
         port: i32,
         weight: Option<Weight>,
         enabled: Option<bool>,
-        metadata: Option<BTreeMap<Str, Str>>,
+        metadata: Option<Metadata>,
     },
 }
 

@@ -4,8 +4,8 @@
 //! node that is responsible for that place by hash owns it.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 
+use super::metadata::Metadata;
 use super::naming::{Instance, ServiceKey, Weight};
 use crate::ids::Str;
 use crate::time::Period;
@@ -47,7 +47,7 @@ pub struct Change {
     /// Whether it is listed.
     pub enabled: Option<bool>,
     /// All metadata.
-    pub metadata: Option<BTreeMap<Str, Str>>,
+    pub metadata: Option<Metadata>,
 }
 
 /// The answer to an [`Ask`].

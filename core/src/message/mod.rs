@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod distro;
 pub mod fuzzy;
 pub mod internal;
+pub mod metadata;
 pub mod naming;
 mod parts;
 pub mod selector;

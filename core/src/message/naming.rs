@@ -1,6 +1,5 @@
 //! Ephemeral naming (Nacos module `naming`).
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,6 +8,7 @@ use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+use super::metadata::Metadata;
 use crate::ids::Str;
 
 /// The namespace that clients use when they name none.
@@ -121,7 +121,7 @@ pub struct Instance {
     pub service_name: Option<Str>,
     /// Free text pairs.
     #[serde(default)]
-    pub metadata: BTreeMap<Str, Str>,
+    pub metadata: Metadata,
 }
 
 impl Instance {
@@ -137,7 +137,7 @@ impl Instance {
             ephemeral: true,
             cluster_name: Str::from(DEFAULT_CLUSTER),
             service_name: None,
-            metadata: BTreeMap::new(),
+            metadata: Metadata::default(),
         }
     }
 }

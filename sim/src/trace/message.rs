@@ -66,7 +66,7 @@ impl Display for Shown<'_> {
         if let Some(service) = &it.service_name {
             write!(f, " service={service}")?;
         }
-        for (name, value) in &it.metadata {
+        for (name, value) in it.metadata.iter() {
             write!(f, " {name}:{value}")?;
         }
         Ok(())

@@ -9,6 +9,7 @@ use distro_core::message::distro::{
     DistroDataResponse, Origin, SnapshotChunk, SnapshotEntry,
 };
 use distro_core::message::internal::ConnectionSetupRequest;
+use distro_core::message::metadata::Metadata;
 use distro_core::message::naming::{Instance, Published, ServiceInfo, ServiceKey, Weight};
 use distro_core::message::{Request, Response, ResponseBody, code};
 use distro_core::sdk::io::{Answer, CallError, SdkEvent};
@@ -35,7 +36,7 @@ fn odd_instance() -> Instance {
     let mut instance = Instance::new("10.1.0.1", 8080);
     instance.weight = Weight(2.5);
     instance.enabled = false;
-    instance.metadata = BTreeMap::from([(Str::from("a"), Str::from("say \"b\"\n"))]);
+    instance.metadata = Metadata::from([("a", "say \"b\"\n")]);
     instance
 }
 

@@ -1,8 +1,7 @@
 //! Services and instances, wherever a file names them.
 
-use std::collections::BTreeMap;
-
 use distro_core::ids::Str;
+use distro_core::message::metadata::Metadata;
 use distro_core::message::naming::{
     DEFAULT_GROUP, DEFAULT_NAMESPACE, Instance, ServiceKey, Weight,
 };
@@ -25,7 +24,7 @@ pub(super) struct Template {
     enabled: Option<bool>,
     ephemeral: Option<bool>,
     cluster: Option<Str>,
-    metadata: Option<BTreeMap<Str, Str>>,
+    metadata: Option<Metadata>,
     instance_id: Option<Str>,
     service_name: Option<Str>,
 }
@@ -89,15 +88,15 @@ fn weight(found: &mut Found, value: &Value<'_>) -> Option<Weight> {
 }
 
 /// Free text pairs.
-pub(super) fn metadata(found: &mut Found, value: &Value<'_>) -> Option<BTreeMap<Str, Str>> {
+pub(super) fn metadata(found: &mut Found, value: &Value<'_>) -> Option<Metadata> {
     let table = Fields::free(found, "metadata", value)?;
-    let mut pairs = BTreeMap::new();
+    let mut pairs = Vec::new();
     for (name, _, value) in table.entries() {
         if let Some(text) = found.text(name, value) {
-            pairs.insert(Str::from(name), Str::from(text));
+            pairs.push((Str::from(name), Str::from(text)));
         }
     }
-    Some(pairs)
+    Some(pairs.into_iter().collect())
 }
 
 /// A service, as text or as a table.

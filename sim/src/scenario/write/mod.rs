@@ -385,7 +385,7 @@ fn instance(said: &Instance, own: &Instance, table: &mut Table) {
     }
     if !said.metadata.is_empty() {
         let mut pairs = Table::default();
-        for (name, value) in &said.metadata {
+        for (name, value) in said.metadata.iter() {
             pairs.put(&key(name), quoted(value));
         }
         table.put("metadata", pairs.inline());
