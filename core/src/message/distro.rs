@@ -36,6 +36,13 @@ pub struct ClientSyncData {
 }
 
 impl ClientSyncData {
+    /// What the client publishes for a service, with the key as this record has it.
+    pub fn entry(&self, service: &ServiceKey) -> Option<&(ServiceKey, Published)> {
+        let services = &self.services;
+        let at = services.binary_search_by(|(key, _)| key.cmp(service));
+        Some(&services[at.ok()?])
+    }
+
     /// About how many bytes the record takes on a wire: its texts plus a flat rate for keys and
     /// punctuation. The JSON form is within a factor of three of it.
     pub fn bytes_estimate(&self) -> u64 {

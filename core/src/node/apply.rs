@@ -193,7 +193,7 @@ impl Node {
         }
     }
 
-    /// The record as it will be stored: in service order, and with what a quirk does to it.
+    /// The record as it will be stored: in service order, sharing texts, and with what a quirk does to it.
     fn as_stored(
         &self,
         mut data: Arc<ClientSyncData>,
@@ -205,6 +205,7 @@ impl Node {
             data.services
                 .dedup_by(|(later, _), (earlier, _)| later == earlier);
         }
+        self.share_texts(&mut data, old);
         let Some(old) = old else { return data };
         if self.config.profile.has(Quirk::RevisionNotCopied) && data.revision != old.revision {
             Arc::make_mut(&mut data).revision = old.revision;

@@ -14,7 +14,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::naming::{normalised, stored};
+use super::naming::normalised;
 use super::sync::Action;
 use super::timers::Timer;
 use super::{NamingEvent, Node, params};
@@ -167,11 +167,12 @@ impl Node {
         instance: Instance,
         out: &mut Vec<Output>,
     ) -> Answer {
-        let service = normalised(service);
-        let checked = params::service(&service)
+        let names = self.names(service);
+        let service = &names.service;
+        let checked = params::service(service)
             .and_then(|()| params::instance(&instance))
             .and_then(|()| params::legal(&instance))
-            .and_then(|()| stored(&service, instance));
+            .and_then(|()| self.stored(&names, instance));
         let instance = match checked {
             Ok(instance) => instance,
             Err(text) => return Answer::Refused(Str::from(text)),
@@ -180,9 +181,9 @@ impl Node {
         let client = ClientId::of_ip_port(&instance.ip, instance.port);
         self.own(&client, out);
         let run = self.run();
-        self.beats.beat(&client, Some(&service), run);
-        if self.published(&client, &service) != Some(&instance) {
-            self.publish_ip_port(&client, &service, Some(instance), out);
+        self.beats.beat(&client, Some(service), run);
+        if self.published(&client, service) != Some(&instance) {
+            self.publish_ip_port(&client, service, Some(instance), out);
         }
         Answer::Done
     }
@@ -213,9 +214,10 @@ impl Node {
         change: Change,
         out: &mut Vec<Output>,
     ) -> Answer {
-        let service = normalised(service);
+        let names = self.names(service);
+        let service = &names.service;
         let client = ClientId::of_ip_port(&place.ip, place.port);
-        let Some(before) = self.published(&client, &service) else {
+        let Some(before) = self.published(&client, service) else {
             return Answer::NotFound;
         };
         let mut instance = Instance::clone(before);
@@ -228,10 +230,10 @@ impl Node {
         if let Err(text) = checked {
             return Answer::Refused(Str::from(text));
         }
-        instance.service_name = Some(service.grouped_name());
+        instance.service_name = Some(names.grouped.clone());
         if **before != instance {
             self.own(&client, out);
-            self.publish_ip_port(&client, &service, Some(Arc::new(instance)), out);
+            self.publish_ip_port(&client, service, Some(Arc::new(instance)), out);
         }
         Answer::Done
     }
@@ -261,21 +263,14 @@ impl Node {
     }
 
     fn publishes(&self, client: &ClientId, service: &ServiceKey) -> bool {
-        self.clients.get(client).is_some_and(|entry| {
-            let services = &entry.data.services;
-            services
-                .binary_search_by(|(key, _)| key.cmp(service))
-                .is_ok()
-        })
+        let entry = self.clients.get(client);
+        entry.is_some_and(|entry| entry.data.entry(service).is_some())
     }
 
     /// The instance that a place publishes for a service.
     fn published(&self, client: &ClientId, service: &ServiceKey) -> Option<&Arc<Instance>> {
-        let services = &self.clients.get(client)?.data.services;
-        let at = services
-            .binary_search_by(|(key, _)| key.cmp(service))
-            .ok()?;
-        services[at].1.instances().first()
+        let (_, published) = self.clients.get(client)?.data.entry(service)?;
+        published.instances().first()
     }
 
     fn publish_ip_port(

@@ -4,6 +4,7 @@
 //! because its owner renews all of it with one digest; records of Nacos peers, who verify one by
 //! one, have a lease each.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -36,8 +37,8 @@ pub(crate) struct Native {
 pub(crate) struct Client {
     /// Its record; shared with every message that carries it.
     pub(crate) data: Arc<ClientSyncData>,
-    /// Present when this node is the owner.
-    pub(crate) native: Option<Native>,
+    /// Present when this node is the owner. Boxed, since most clients are others'.
+    pub(crate) native: Option<Box<Native>>,
     /// Last renewal of a record without an origin, in aging time.
     pub(crate) renewed: Mono,
 }
@@ -100,7 +101,7 @@ impl Clients {
     }
 
     pub(crate) fn native_mut(&mut self, client: &ClientId) -> Option<&mut Native> {
-        self.table.get_mut(client)?.native.as_mut()
+        self.table.get_mut(client)?.native.as_deref_mut()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&ClientId, &Client)> {
@@ -147,6 +148,11 @@ impl Clients {
         self.groups.entry(origin.clone()).or_default()
     }
 
+    /// An owner as its group names it.
+    pub(crate) fn known_origin(&self, origin: &Origin) -> Option<&Origin> {
+        Some(self.groups.get_key_value(origin)?.0)
+    }
+
     pub(crate) fn origin_of<'a>(&'a self, data: &'a ClientSyncData) -> &'a Origin {
         data.origin.as_ref().unwrap_or(&self.unknown)
     }
@@ -158,10 +164,10 @@ impl Clients {
         self.native_count += 1;
         self.instances += instances_of(&data);
         self.note_ip_port(&client);
-        let native = Some(Native {
+        let native = Some(Box::new(Native {
             conn,
             subscriptions: BTreeMap::new(),
-        });
+        }));
         let before = self.table.insert(
             client,
             Client {
@@ -224,7 +230,13 @@ impl Clients {
             (Ok(at), Some(new)) => Some(core::mem::replace(&mut data.services[at].1, new)),
             (Ok(at), None) => Some(data.services.remove(at).1),
             (Err(at), Some(new)) => {
-                data.services.insert(at, (service.clone(), new));
+                let services = &mut data.services;
+                // Why not left to the list itself: it makes room for four entries with the first,
+                // and then doubles.
+                if services.len() == services.capacity() {
+                    services.reserve_exact(services.len() / 2 + 1);
+                }
+                services.insert(at, (service.clone(), new));
                 None
             }
             (Err(_), None) => None,

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - `connections`, `session`, `ejector`: transports, their setup, who has to leave
-//! - `requests`, `naming`, `params`: what clients ask
+//! - `requests`, `naming`, `names`, `params`: what clients ask
 //! - `clients`, `digest`, `services`: the tables · `beats`: clients without a connection
 //! - `sync`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
 //! - `members`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
@@ -20,6 +20,7 @@ mod expiry;
 mod fuzzy;
 mod links;
 mod members;
+mod names;
 mod naming;
 mod params;
 mod push;

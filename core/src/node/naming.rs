@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::clients::Subscription;
+use super::names::Names;
 use super::services::Filter;
 use super::{NamingEvent, Node, params};
 use crate::event::{ChangeCause, Event};
@@ -30,8 +31,9 @@ impl Node {
         out: &mut Vec<Output>,
     ) -> Response {
         let body = || ResponseBody::Instance(request.operation);
-        let service = normalised(request.service);
-        let checked = params::service(&service).and_then(|()| params::instance(&request.instance));
+        let names = self.names(request.service);
+        let service = &names.service;
+        let checked = params::service(service).and_then(|()| params::instance(&request.instance));
         if let Err(text) = checked {
             return Response::fail(code::INVALID_PARAM, &text, body());
         }
@@ -46,16 +48,16 @@ impl Node {
                 if self.refuses(&request.instance) {
                     return Response::fail(code::SERVER_NOT_IMPLEMENTED, NO_PERSISTENT, body());
                 }
-                let instance = match stored(&service, request.instance) {
+                let instance = match self.stored(&names, request.instance) {
                     Ok(instance) => instance,
                     Err(text) => return Response::fail(code::FAIL, &text, body()),
                 };
                 self.counters.registers += 1;
-                self.set_published(&client, &service, Some(Published::Single(instance)), out);
+                self.set_published(&client, service, Some(Published::Single(instance)), out);
             }
             InstanceOperation::Deregister => {
                 self.counters.deregisters += 1;
-                self.set_published(&client, &service, None, out);
+                self.set_published(&client, service, None, out);
             }
         }
         Response::ok(body())
@@ -68,8 +70,8 @@ impl Node {
         request: BatchInstanceRequest,
         out: &mut Vec<Output>,
     ) -> Response {
-        let service = normalised(request.service);
-        let checked = params::service(&service)
+        let names = self.names(request.service);
+        let checked = params::service(&names.service)
             .and_then(|()| request.instances.iter().try_for_each(params::instance));
         if let Err(text) = checked {
             return Response::fail(code::INVALID_PARAM, &text, ResponseBody::BatchInstance);
@@ -88,13 +90,13 @@ impl Node {
         let instances: Result<Vec<Arc<Instance>>, String> = request
             .instances
             .into_iter()
-            .map(|instance| stored(&service, instance))
+            .map(|instance| self.stored(&names, instance))
             .collect();
         match instances {
             Ok(instances) => {
                 self.counters.registers += 1;
                 let published = Published::Batch(instances.into());
-                self.set_published(&client, &service, Some(published), out);
+                self.set_published(&client, &names.service, Some(published), out);
                 Response::ok(ResponseBody::BatchInstance)
             }
             Err(text) => Response::fail(code::FAIL, &text, ResponseBody::BatchInstance),
@@ -147,7 +149,7 @@ impl Node {
         conn: ConnId,
         request: &SubscribeServiceRequest,
     ) -> Response {
-        let service = normalised(request.service.clone());
+        let service = self.names(request.service.clone()).service;
         let checked = params::service(&service).and_then(|()| params::clusters(&request.clusters));
         if let Err(text) = checked {
             let body = ResponseBody::SubscribeService(None);
@@ -260,6 +262,42 @@ impl Node {
         !instance.ephemeral && self.config.profile.speaks_distro()
     }
 
+    /// An instance as it is stored: with its id, its cluster and its grouped service name.
+    pub(super) fn stored(
+        &self,
+        names: &Names,
+        mut instance: Instance,
+    ) -> Result<Arc<Instance>, String> {
+        let grouped = &names.grouped;
+        if instance.instance_id.as_ref().is_none_or(|id| id.is_empty()) {
+            let generator = instance.metadata.get("preserved.instance.id.generator");
+            match generator.map_or("simple", |name| name) {
+                "simple" => {
+                    let Instance {
+                        ip,
+                        port,
+                        cluster_name,
+                        ..
+                    } = &instance;
+                    let id = format!("{ip}#{port}#{cluster_name}#{grouped}");
+                    instance.instance_id = Some(Str::from(id));
+                }
+                other => {
+                    return Err(format!(
+                        "The InstanceIdGenerator type '{other}' is not found; 'simple' is."
+                    ));
+                }
+            }
+        }
+        let cluster = &*instance.cluster_name;
+        if cluster.trim().is_empty() || cluster == DEFAULT_CLUSTER {
+            instance.cluster_name = self.services.default_cluster().clone();
+        }
+        instance.service_name = Some(grouped.clone());
+        instance.ephemeral = true;
+        Ok(Arc::new(instance))
+    }
+
     pub(super) fn naming_client(&self, conn: ConnId) -> Option<ClientId> {
         let client = &self.connections.get(conn)?.client;
         self.clients.get(client)?.native.as_ref()?;
@@ -296,36 +334,4 @@ pub(super) fn normalised(key: ServiceKey) -> ServiceKey {
         group: or_default(&key.group, DEFAULT_GROUP),
         name: key.name,
     }
-}
-
-/// An instance as it is stored: with its id, its cluster and its grouped service name.
-pub(super) fn stored(
-    service: &ServiceKey,
-    mut instance: Instance,
-) -> Result<Arc<Instance>, String> {
-    let grouped = service.grouped_name();
-    if instance.instance_id.as_ref().is_none_or(|id| id.is_empty()) {
-        let generator = instance.metadata.get("preserved.instance.id.generator");
-        match generator.map_or("simple", |name| name) {
-            "simple" => {
-                let Instance {
-                    ip,
-                    port,
-                    cluster_name,
-                    ..
-                } = &instance;
-                let id = format!("{ip}#{port}#{cluster_name}#{grouped}");
-                instance.instance_id = Some(Str::from(id));
-            }
-            other => {
-                return Err(format!(
-                    "The InstanceIdGenerator type '{other}' is not found; 'simple' is."
-                ));
-            }
-        }
-    }
-    instance.cluster_name = or_default(&instance.cluster_name, DEFAULT_CLUSTER);
-    instance.service_name = Some(grouped);
-    instance.ephemeral = true;
-    Ok(Arc::new(instance))
 }

@@ -132,7 +132,7 @@ pub(crate) fn instance(instance: &Instance) -> Checked {
     }
     if let Some(key) = RESERVED_METADATA
         .iter()
-        .find(|key| instance.metadata.contains_key(**key))
+        .find(|key| instance.metadata.contains_key(key))
     {
         return Err(format!(
             "Param check invalid:Param 'Metadata' is illegal, the key '{key}' is reserved."

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::clients::Clients;
 use crate::ids::{ClientId, Str};
-use crate::message::naming::{Instance, ServiceInfo, ServiceKey};
+use crate::message::naming::{DEFAULT_CLUSTER, Instance, ServiceInfo, ServiceKey};
 use crate::protect::Share;
 use crate::time::{Mono, Wall};
 use crate::view::Selection;
@@ -18,6 +18,8 @@ use crate::view::Selection;
 /// One service.
 #[derive(Debug, Default)]
 pub(crate) struct Service {
+    /// `group@@name`, shared by its instances.
+    grouped: Str,
     pub(crate) version: u64,
     pub(crate) publishers: BTreeSet<ClientId>,
     pub(crate) subscribers: BTreeSet<ClientId>,
@@ -28,8 +30,17 @@ pub(crate) struct Service {
     hosts: Option<Arc<[Arc<Instance>]>>,
 }
 
+impl Service {
+    /// Its list is another from now on.
+    fn change(&mut self, version: u64, now: Mono) {
+        self.version = version;
+        self.changed = now;
+        self.hosts = None;
+    }
+}
+
 /// All services.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Services {
     table: BTreeMap<ServiceKey, Service>,
     /// Versions come from one counter per node life, so that a service that was dropped and comes
@@ -40,6 +51,21 @@ pub(crate) struct Services {
     stamp_floor: i64,
     publishers: u64,
     subscribers: u64,
+    /// [`DEFAULT_CLUSTER`], shared by the instances in it.
+    default_cluster: Str,
+}
+
+impl Default for Services {
+    fn default() -> Services {
+        Services {
+            table: BTreeMap::new(),
+            version: 0,
+            stamp_floor: 0,
+            publishers: 0,
+            subscribers: 0,
+            default_cluster: Str::from(DEFAULT_CLUSTER),
+        }
+    }
 }
 
 /// Which instances a reader wants.
@@ -89,6 +115,17 @@ impl Services {
         self.table.get(key)
     }
 
+    /// A service's key and grouped name as the table has them.
+    pub(crate) fn known(&self, key: &ServiceKey) -> Option<(&ServiceKey, &Str)> {
+        let (key, service) = self.table.get_key_value(key)?;
+        Some((key, &service.grouped))
+    }
+
+    /// The name of the cluster of instances that name none.
+    pub(crate) fn default_cluster(&self) -> &Str {
+        &self.default_cluster
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&ServiceKey, &Service)> {
         self.table.iter()
     }
@@ -136,11 +173,13 @@ impl Services {
 
     /// Enters a publisher. The list changes even if it was one already: its content did.
     pub(crate) fn add_publisher(&mut self, key: &ServiceKey, client: &ClientId, now: Mono) -> u64 {
+        self.version += 1;
         let service = Self::entry(&mut self.table, key, self.stamp_floor);
         if service.publishers.insert(client.clone()) {
             self.publishers += 1;
         }
-        self.changed(key, now)
+        service.change(self.version, now);
+        self.version
     }
 
     /// Takes a publisher out. `None` when it was none.
@@ -190,9 +229,7 @@ impl Services {
     pub(crate) fn changed(&mut self, key: &ServiceKey, now: Mono) -> u64 {
         self.version += 1;
         if let Some(service) = self.table.get_mut(key) {
-            service.version = self.version;
-            service.changed = now;
-            service.hosts = None;
+            service.change(self.version, now);
         }
         self.version
     }
@@ -202,14 +239,12 @@ impl Services {
         key: &ServiceKey,
         stamp_floor: i64,
     ) -> &'a mut Service {
-        if !table.contains_key(key) {
-            let service = Service {
-                last_ref_time: stamp_floor,
-                ..Service::default()
-            };
-            table.insert(key.clone(), service);
-        }
-        table.get_mut(key).expect("it was just entered")
+        // Why the key is cloned: it costs less than a second search.
+        table.entry(key.clone()).or_insert_with(|| Service {
+            grouped: key.grouped_name(),
+            last_ref_time: stamp_floor,
+            ..Service::default()
+        })
     }
 
     /// Drops services that nobody has published or subscribed since `before`.
