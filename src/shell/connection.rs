@@ -122,7 +122,8 @@ where
         };
         let mut outgoing = Outbound {
             dialed,
-            sink: FramedWrite::new(stream.writer, codec()),
+            // It grows with what is written: most connections of a busy node are idle.
+            sink: FramedWrite::with_capacity(stream.writer, codec(), PREAMBLE.len()),
             queue: self.outgoing,
             outlet: Outlet {
                 conn,
@@ -273,7 +274,7 @@ impl<R, W: AsyncWrite + Unpin> Outbound<R, W> {
     async fn run(&mut self) -> io::Result<()> {
         self.sink.set_backpressure_boundary(FLUSH_BYTES);
         self.sink.write_buffer_mut().put_slice(&PREAMBLE);
-        let mut batch = Vec::with_capacity(OUTBOUND_BATCH);
+        let mut batch = Vec::new();
         if self.dialed && self.queue.is_empty() {
             SinkExt::<Frame>::flush(&mut self.sink).await?;
         }

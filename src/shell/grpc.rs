@@ -208,7 +208,7 @@ struct Serving<S, R, W> {
 impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
     /// Runs until either end closes.
     async fn run<C: Clock>(mut self, mut queue: Queue, clock: &C) -> Over {
-        let mut batch = Vec::with_capacity(OUTBOUND_BATCH);
+        let mut batch = Vec::new();
         let mut armed = self.times.next();
         let alarm = clock.sleep_until(armed);
         tokio::pin!(alarm);
@@ -421,7 +421,7 @@ struct Calling<S, R, W> {
 impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Calling<S, R, W> {
     /// Runs until either end closes; true when it was the server.
     async fn run(mut self, mut queue: Queue) -> bool {
-        let mut batch = Vec::with_capacity(OUTBOUND_BATCH);
+        let mut batch = Vec::new();
         loop {
             let has_room = self.client.has_room();
             let going_on = tokio::select! {
