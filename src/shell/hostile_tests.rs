@@ -29,16 +29,16 @@ use crate::codec::{Ends, encode_request};
 use crate::net::tokio::{TokioClock, TokioNet};
 use crate::net::{Listener as _, Net};
 
-const MESSAGE_BYTES_MAX: u64 = 256 * 1024;
+pub(super) const MESSAGE_BYTES_MAX: u64 = 256 * 1024;
 
-struct Target {
-    ports: Ports,
-    node: Rc<RefCell<Node>>,
-    counters: Arc<LinkCounters>,
+pub(super) struct Target {
+    pub(super) ports: Ports,
+    pub(super) node: Rc<RefCell<Node>>,
+    pub(super) counters: Arc<LinkCounters>,
 }
 
 /// A node that is quick to notice.
-async fn target(limits: Limits, secret: Option<&str>) -> Target {
+pub(super) async fn target(limits: Limits, secret: Option<&str>) -> Target {
     let (sdk, cluster) = (
         TokioNet.listen(0).await.unwrap(),
         TokioNet.listen(0).await.unwrap(),
@@ -76,7 +76,7 @@ async fn target(limits: Limits, secret: Option<&str>) -> Target {
 }
 
 impl Target {
-    fn counts(&self) -> Vec<(&'static str, u64)> {
+    pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
         self.counters
             .fields()
             .filter(|(_, count)| *count > 0)
@@ -87,12 +87,12 @@ impl Target {
         [self.ports.sdk, self.ports.cluster]
     }
 
-    async fn dial(port: u16) -> TcpStream {
+    pub(super) async fn dial(port: u16) -> TcpStream {
         TcpStream::connect(("127.0.0.1", port)).await.unwrap()
     }
 
     /// Sends this, and gives what comes back until the node closes: a reset is an error.
-    async fn answer(&self, port: u16, bytes: &[u8]) -> Vec<u8> {
+    pub(super) async fn answer(&self, port: u16, bytes: &[u8]) -> Vec<u8> {
         let mut stream = Target::dial(port).await;
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
@@ -101,7 +101,7 @@ impl Target {
     }
 }
 
-async fn run<F: Future<Output = ()>>(test: F) {
+pub(super) async fn run<F: Future<Output = ()>>(test: F) {
     LocalSet::new().run_until(test).await;
 }
 
@@ -121,9 +121,9 @@ fn frame(id: u64, request: &Request) -> BytesMut {
     bytes
 }
 
-/// The first words of a client.
-fn setup() -> Vec<u8> {
-    let request = Request::ConnectionSetup(Box::new(ConnectionSetupRequest {
+/// Who a client is.
+pub(super) fn setup_request() -> Request {
+    Request::ConnectionSetup(Box::new(ConnectionSetupRequest {
         client_version: Some(Str::from("Distro-Rust:v1")),
         tenant: None,
         labels: [("source", "sdk"), ("module", "naming")]
@@ -131,8 +131,12 @@ fn setup() -> Vec<u8> {
             .into(),
         ability_table: None,
         client_ip: Str::from("127.0.0.1"),
-    }));
-    [&PREAMBLE[..], &frame(1, &request)].concat()
+    }))
+}
+
+/// The first words of a client.
+fn setup() -> Vec<u8> {
+    [&PREAMBLE[..], &frame(1, &setup_request())].concat()
 }
 
 /// What a TLS client says first.

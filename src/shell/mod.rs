@@ -25,6 +25,8 @@ pub mod sdk;
 pub mod secret;
 
 #[cfg(test)]
+mod hostile_grpc_tests;
+#[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod tests;
