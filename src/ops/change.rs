@@ -83,7 +83,7 @@ pub(super) async fn rebalance(
 
 /// The level of the log.
 pub(super) async fn log(State(ops): State<Arc<Ops>>) -> Result<Json<Value>, Refusal> {
-    let level = ops.level.0.with_current(|level| level.to_string());
+    let level = ops.level.get().map(|level| level.to_string());
     let level = level
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(Json(json!({ "level": level })))
@@ -108,7 +108,7 @@ pub(super) async fn set_log(
         let help = help_for(&level, LEVELS.iter().copied());
         return Err(Refusal::bad(format!("`{level}` is no level; {help}")));
     };
-    let set = ops.level.0.reload(filter);
+    let set = ops.level.set(filter);
     set.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     info!(level, "log level set by the operator");
     Ok(Json(json!({ "level": level })))

@@ -6,15 +6,15 @@
 //!
 //! # Layout
 //! - `health`: `/livez`, `/readyz`, `/v1/node` · `tables`: members, clients, services, records
-//! - `metrics`: `/metrics` · `change`: limits, rebalance, log level · [`rules`]: the limit-rule file
+//! - `metrics`: `/metrics` · `change`: limits, rebalance, log level, which `level` keeps · [`rules`]: the limit-rule file
 
 mod change;
 mod health;
+mod level;
 mod metrics;
 pub mod rules;
 mod tables;
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,10 +27,9 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use distro_core::io::Command;
 use distro_core::node::Node;
+pub use level::LogLevel;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::{Registry, reload};
 
 use crate::http::listen::{Limits, serve_routes};
 use crate::net::{Clock, Listener, Net};
@@ -43,23 +42,6 @@ const LIMITS: Limits = Limits {
     connections: 64,
     head: Duration::from_secs(10),
 };
-
-/// Reads and changes the level of the log.
-#[derive(Clone)]
-pub struct LogLevel(reload::Handle<LevelFilter, Registry>);
-
-impl LogLevel {
-    /// Of the layer that filters the log.
-    pub fn new(handle: reload::Handle<LevelFilter, Registry>) -> LogLevel {
-        LogLevel(handle)
-    }
-}
-
-impl fmt::Debug for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LogLevel")
-    }
-}
 
 /// What the operator's HTTP knows of its node.
 #[derive(Debug)]

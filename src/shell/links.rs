@@ -8,6 +8,7 @@ use distro_core::io::{Listener as Source, SendError};
 use distro_core::time::Period;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tracing::info;
 
 use super::budget::{Budget, Limits, Outbox, Room};
 use super::connection::{Connection, LinkEvent};
@@ -290,6 +291,10 @@ impl<N: Net, C: Clock> Links<N, C> {
     /// Cuts a connection that does not take its answers.
     pub(super) fn cut(&mut self, conn: ConnId) -> bool {
         count(&self.counters.cut);
+        info!(
+            conn = conn.0,
+            "connection cut: its peer does not read what it is answered"
+        );
         self.close(conn)
     }
 }

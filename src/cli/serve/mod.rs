@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{BAD_INPUT, DONE, FAILED, Failure, coloured, complain, print, runtime};
@@ -187,7 +186,7 @@ fn open_recording(path: &Path) -> Result<Box<dyn Write>, Failure> {
 fn start_log(settings: &Settings) -> LogLevel {
     let (level, format) = settings.log();
     let level = level.parse().unwrap_or(LevelFilter::INFO);
-    let (filter, handle) = reload::Layer::new(level);
+    let (filter, level) = LogLevel::layer(level);
     let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(coloured(&std::io::stderr()) && std::io::stderr().is_terminal())
@@ -198,5 +197,5 @@ fn start_log(settings: &Settings) -> LogLevel {
     } else {
         registry.with(log).init();
     }
-    LogLevel::new(handle)
+    level
 }
