@@ -31,6 +31,19 @@ fn our_node_conforms() {
 }
 
 #[test]
+fn a_port_without_grpc_is_told_apart_from_a_server_that_is_wrong() {
+    let address = address();
+    let node = serve(&address, "");
+    node.until_message("ready");
+    let port = address.split('/').nth(2).unwrap();
+    let target = format!("127.0.0.1:{port}");
+    let output = run(&["conformance", "--target", &target, "--only", "C.1,C.2"]);
+    assert_eq!(output.status.code(), Some(1));
+    let hint = text(&output.stderr);
+    assert!(hint.contains(port) && hint.contains("plus 1000"), "{hint}");
+}
+
+#[test]
 fn wrong_arguments_and_silent_targets_are_said() {
     let output = run(&["conformance", "--target", "127.0.0.1"]);
     assert_eq!(output.status.code(), Some(2));

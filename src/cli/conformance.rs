@@ -98,9 +98,13 @@ pub fn main(arguments: &ConformanceArguments) -> Result<u8, Failure> {
         Ok(conformance::run(target, &arguments.only, tell).await)
     })?;
     show(&findings, arguments.format)?;
-    let fails = findings
-        .iter()
-        .any(|finding| finding.verdict == Verdict::Fail);
+    let any = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
+    let fails = any(Verdict::Fail);
+    if fails && !any(Verdict::Pass) {
+        complain(&format!(
+            "nothing passed: is {port} the port for SDKs' gRPC? It usually is the main port plus 1000"
+        ));
+    }
     Ok(if fails { REFUSED } else { DONE })
 }
 
