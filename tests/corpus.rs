@@ -7,6 +7,7 @@ mod fuzz;
 
 use std::path::{Path, PathBuf};
 
+use distro_core::view::Counters;
 use distro_node::carrier::grpc::message::PREFIX_BYTES;
 
 /// Longest input that is damaged at every byte; of a longer one as many places are.
@@ -111,4 +112,25 @@ fn recordings() {
 #[test]
 fn lives() {
     try_all(fuzz::life, files("fuzz/corpus/life"));
+}
+
+/// Lives in which nobody gets in would try nothing.
+#[test]
+fn the_lives_are_full_ones() {
+    let lives = files("fuzz/corpus/life");
+    let nodes: Vec<_> = lives
+        .iter()
+        .filter_map(|(_, recording)| fuzz::node_after(recording))
+        .collect();
+    assert_eq!(nodes.len(), lives.len(), "each is a recording");
+    let in_all = |count: fn(&Counters) -> u64| -> u64 {
+        nodes.iter().map(|node| count(node.counters())).sum()
+    };
+    assert!(in_all(|all| all.snapshots_loaded) >= 4);
+    assert!(in_all(|all| all.conns_registered) >= 20);
+    assert!(in_all(|all| all.registers) >= 10);
+    assert!(in_all(|all| all.syncs_applied) >= 20);
+    assert!(in_all(|all| all.syncs_succeeded) >= 4);
+    assert!(in_all(|all| all.verifies_matched) >= 4);
+    assert!(in_all(|all| all.pushes_acked) >= 4);
 }

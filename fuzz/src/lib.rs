@@ -18,7 +18,7 @@ use distro_node::codec::{
 use distro_node::record::read;
 use tokio_util::codec::{Decoder, Encoder};
 
-pub use life::life;
+pub use life::{life, node_after};
 
 /// Small, so that the limit is reached.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;

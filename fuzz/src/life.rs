@@ -10,27 +10,37 @@ use distro_core::node::Node;
 use distro_core::profile::Profile;
 use distro_core::time::{Mono, Now, Wall};
 use distro_node::codec::{Ends, decode_request, decode_response, encode_request, encode_response};
-use distro_node::record::read;
+use distro_node::record::read::{self, Header};
 
 /// Longest pause between two steps, in microseconds: two days.
 const PAUSE_MAX: u64 = 2 * 24 * 3_600 * 1_000_000;
 
+/// Most members that a header may name.
+const MEMBERS_MAX: usize = 8;
+
 /// Whatever peers and clients say to a node, it goes on, and what it says itself can be read.
 ///
-/// The input is a recording without its header. What only the shell could do wrong (a connection
-/// number that is used twice, a clock that goes back) is mended or left out. An answer is taken for
-/// one to a request that is open on its connection, whatever its number.
+/// The input is a recording, so that answers have the numbers of what this node asks, too. Without a
+/// header it is a node that nobody else was there to load from. What only the shell could do wrong (a connection number that
+/// is used twice, a clock that goes back) is mended or left out, and times are the usual ones.
 pub fn life(input: &[u8]) {
-    let Ok(steps) = std::str::from_utf8(input)
-        .map_err(|_| ())
-        .and_then(|text| read::steps(text).map_err(|_| ()))
-    else {
-        return;
+    drop(node_after(input));
+}
+
+/// The node after its life; `None` when the input is no recording.
+pub fn node_after(input: &[u8]) -> Option<Node> {
+    let text = std::str::from_utf8(input).ok()?;
+    let (first, rest) = text.split_once('\n')?;
+    let (mut world, steps) = match read::header(first) {
+        Ok(header) => (World::of(&header)?, read::steps(rest).ok()?),
+        Err(_) => (World::alone(), read::steps(text).ok()?),
     };
-    let mut world = World::new();
+    let start = world.now.mono.0;
     for step in steps {
-        world.step(step.now, step.input);
+        let at = start.saturating_add(step.now.mono.0);
+        world.step(at, step.now.wall, step.input);
     }
+    Some(world.node)
 }
 
 struct World {
@@ -44,41 +54,75 @@ struct World {
 }
 
 impl World {
-    fn new() -> World {
+    /// The node of a recording; `None` when no node starts like this.
+    fn of(header: &Header) -> Option<World> {
+        let recorded = &header.config;
+        if recorded.members.len() > MEMBERS_MAX {
+            return None;
+        }
+        let mut config = Config::new(
+            recorded.node.clone(),
+            recorded.members.clone(),
+            Profile::DISTRO,
+        );
+        config.incarnation = recorded.incarnation;
+        config.seed = recorded.seed;
+        World::with(config)
+    }
+
+    /// A node that serves.
+    fn alone() -> World {
         let members = ["127.0.0.1:8848", "127.0.0.2:8848", "127.0.0.3:8848"].map(NodeId::new);
         let mut config = Config::new(members[0].clone(), members.to_vec(), Profile::DISTRO);
         config.incarnation = Incarnation(7);
+        let mut world = World::with(config).expect("the configuration is good");
+        world.until_ready();
+        world
+    }
+
+    fn with(mut config: Config) -> Option<World> {
         config.message_bytes_max = 64 * 1024;
         let now = Now {
             mono: Mono(0),
             wall: Wall(1_700_000_000_000),
         };
         let mut world = World {
-            node: Node::new(config, now).expect("the configuration is good"),
+            node: Node::new(config, now).ok()?,
             now,
             conns: BTreeSet::new(),
             dials: BTreeSet::new(),
             open: BTreeMap::new(),
             out: Vec::new(),
         };
-        world.step(now, Input::Wake);
-        world
+        world.step(0, now.wall, Input::Wake);
+        Some(world)
     }
 
-    fn step(&mut self, now: Now, mut input: Input) {
+    /// Nobody can be reached: the node serves when its wait is over.
+    fn until_ready(&mut self) {
+        while !self.node.is_ready() {
+            for member in std::mem::take(&mut self.dials) {
+                self.dials.insert(member.clone());
+                let refused = true;
+                let input = Input::DialFailed { member, refused };
+                self.step(self.now.mono.0, self.now.wall, input);
+            }
+            let due = self.node.next_deadline().expect("its load is not settled");
+            self.step(due.0, self.now.wall, Input::Wake);
+        }
+    }
+
+    fn step(&mut self, mono: u64, wall: Wall, mut input: Input) {
         if !self.may_happen(&input) {
             return;
         }
         if let Input::Response { conn, id, .. } = &mut input {
             *id = self.answered(*conn, *id);
         }
-        let mono = now
-            .mono
-            .0
-            .clamp(self.now.mono.0, self.now.mono.0 + PAUSE_MAX);
+        let now = self.now.mono.0;
         self.now = Now {
-            mono: Mono(mono),
-            wall: now.wall,
+            mono: Mono(mono.clamp(now, now + PAUSE_MAX)),
+            wall,
         };
         self.node.handle(self.now, input, &mut self.out);
         for output in std::mem::take(&mut self.out) {
@@ -109,7 +153,10 @@ impl World {
 
     fn answered(&mut self, conn: ConnId, id: RequestId) -> RequestId {
         match self.open.get_mut(&conn) {
-            Some(open) if !open.is_empty() => open.remove(id.0 as usize % open.len()),
+            Some(open) if !open.is_empty() => {
+                let at = open.iter().position(|asked| *asked == id);
+                open.remove(at.unwrap_or(0))
+            }
             Some(_) | None => id,
         }
     }
@@ -120,7 +167,9 @@ impl World {
             Output::Dial { member } => assert!(self.dials.insert(member), "one dial at a time"),
             Output::Request { conn, id, request } => {
                 assert!(self.conns.contains(&conn));
-                self.open.entry(conn).or_default().push(id);
+                if request.expects_response() {
+                    self.open.entry(conn).or_default().push(id);
+                }
                 let read = decode_request(&encode_request(&request, Some(id), &ends));
                 assert!(
                     !matches!(read, Request::Malformed(_)),
