@@ -6,7 +6,8 @@
 //!
 //! # Layout
 //! - `health`: `/livez`, `/readyz`, `/v1/node` · `tables`: members, clients, services, records
-//! - `metrics`: `/metrics` · `change`: limits, rebalance, log level, which `level` keeps · [`rules`]: the limit-rule file
+//! - `metrics`: `/metrics` · `change`: limits, rebalance, log level · `level`: what keeps that level ·
+//!   [`rules`]: the limit-rule file
 
 mod change;
 mod health;

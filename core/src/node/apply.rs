@@ -193,7 +193,8 @@ impl Node {
         }
     }
 
-    /// The record as it will be stored: in service order, sharing texts, and with what a quirk does to it.
+    /// The record as it will be stored: in service order, sharing texts, and with what a quirk does
+    /// to it.
     fn as_stored(
         &self,
         mut data: Arc<ClientSyncData>,
@@ -218,24 +219,18 @@ impl Node {
 
     /// Publishes what has to be registered and deregistered. False when the content is the same.
     fn publish_difference(&mut self, old: Option<&ClientSyncData>, new: &ClientSyncData) -> bool {
-        let none: &[_] = &[];
-        let old_services = old.map_or(none, |old| &old.services);
         let mut changed = false;
         for (service, published) in &new.services {
-            let at = old_services.binary_search_by(|(key, _)| key.cmp(service));
-            if at.is_ok_and(|at| old_services[at].1 == *published) {
+            let before = old.and_then(|old| old.entry(service));
+            if before.is_some_and(|(_, before)| before == published) {
                 continue;
             }
             changed = true;
             let (service, client) = (service.clone(), new.client.clone());
             self.publish(NamingEvent::ClientRegisterService(service, client));
         }
-        for (service, _) in old_services {
-            if new
-                .services
-                .binary_search_by(|(key, _)| key.cmp(service))
-                .is_err()
-            {
+        for (service, _) in old.into_iter().flat_map(|old| &old.services) {
+            if new.entry(service).is_none() {
                 changed = true;
                 let (service, client) = (service.clone(), new.client.clone());
                 self.publish(NamingEvent::ClientDeregisterService(service, client));
@@ -334,10 +329,9 @@ fn keep_if_only_clusters_differ(data: &mut Arc<ClientSyncData>, old: &ClientSync
     };
     for at in 0..data.services.len() {
         let (service, new) = &data.services[at];
-        let Ok(old_at) = old.services.binary_search_by(|(key, _)| key.cmp(service)) else {
+        let Some((_, kept)) = old.entry(service) else {
             continue;
         };
-        let kept = &old.services[old_at].1;
         let same = match (new, kept) {
             (Published::Single(new), Published::Single(old)) => same_but_cluster(new, old),
             (Published::Single(_) | Published::Batch(_), _) => false,

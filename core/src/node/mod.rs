@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - `connections`, `session`, `ejector`: transports, their setup, who has to leave
-//! - `requests`, `naming`, `names`, `params`: what clients ask
+//! - `requests`, `naming`, `shared_names`, `params`: what clients ask
 //! - `clients`, `digest`, `services`: the tables · `beats`: clients without a connection
 //! - `sync`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
 //! - `members`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
@@ -20,7 +20,6 @@ mod expiry;
 mod fuzzy;
 mod links;
 mod members;
-mod names;
 mod naming;
 mod params;
 mod push;
@@ -28,6 +27,7 @@ mod reports;
 mod requests;
 mod services;
 mod session;
+mod shared_names;
 mod snapshot;
 mod sync;
 #[cfg(test)]

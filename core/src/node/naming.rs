@@ -7,8 +7,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::clients::Subscription;
-use super::names::Names;
 use super::services::Filter;
+use super::shared_names::Names;
 use super::{NamingEvent, Node, params};
 use crate::event::{ChangeCause, Event};
 use crate::ids::{ClientId, ConnId, Str};

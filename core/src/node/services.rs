@@ -357,12 +357,12 @@ fn claimed(
         let entry = clients
             .get(client)
             .expect("the index holds only clients of the table");
-        let services = &entry.data.services;
-        let at = services
-            .binary_search_by(|(service, _)| service.cmp(key))
+        let (_, published) = entry
+            .data
+            .entry(key)
             .expect("the index holds only what its clients publish");
         let rank = (!clients.is_orphan(&entry.data), entry.native.is_some());
-        claims.extend(services[at].1.instances().iter().map(|one| (rank, one)));
+        claims.extend(published.instances().iter().map(|one| (rank, one)));
     }
     // Why stable: among equal ranks the later client wins, and it comes last.
     claims.sort_by(|(_, one), (_, two)| place(one).cmp(&place(two)));
