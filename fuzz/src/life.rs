@@ -20,9 +20,10 @@ const MEMBERS_MAX: usize = 8;
 
 /// Whatever peers and clients say to a node, it goes on, and what it says itself can be read.
 ///
-/// The input is a recording, so that answers have the numbers of what this node asks, too. Without a
-/// header it is a node that nobody else was there to load from. What only the shell could do wrong (a connection number that
-/// is used twice, a clock that goes back) is mended or left out, and times are the usual ones.
+/// The input is a recording: its header makes the same node, which asks with the numbers that the
+/// recorded answers have. Without a header it is one that found nobody to load from. What only the
+/// shell could do wrong (a connection number used twice, a clock that goes back) is mended or left
+/// out, and the protocol's times are the usual ones.
 pub fn life(input: &[u8]) {
     drop(node_after(input));
 }
@@ -151,6 +152,7 @@ impl World {
         }
     }
 
+    /// The request that an answer with this number is for: an altered one is for the oldest.
     fn answered(&mut self, conn: ConnId, id: RequestId) -> RequestId {
         match self.open.get_mut(&conn) {
             Some(open) if !open.is_empty() => {

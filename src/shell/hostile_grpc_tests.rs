@@ -11,8 +11,8 @@ use distro_core::message::Request;
 use distro_core::message::naming::{
     BatchInstanceRequest, Instance, ServiceKey, ServiceQueryRequest, SubscribeServiceRequest,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Join, ReadBuf};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::hostile_tests::{MESSAGE_BYTES_MAX, Target, run, setup_request, target};
 use super::*;
@@ -21,9 +21,9 @@ use crate::carrier::grpc::status::Code;
 use crate::carrier::grpc::{GREETING, STREAMS_MAX};
 use crate::codec::{Ends, Payload, encode_request};
 
-/// A socket that is not read while its owner is deaf.
+/// The reading half of a socket, which is not read while its owner is deaf.
 struct Ear {
-    socket: TcpStream,
+    half: OwnedReadHalf,
     deaf: Rc<Cell<bool>>,
 }
 
@@ -36,25 +36,7 @@ impl AsyncRead for Ear {
         if self.deaf.get() {
             return Poll::Pending;
         }
-        Pin::new(&mut self.socket).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Ear {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        Pin::new(&mut self.half).poll_read(context, buffer)
     }
 }
 
@@ -64,7 +46,7 @@ fn payload(request: &Request) -> Payload {
 
 /// A client of gRPC.
 struct Caller {
-    client: Client<Ear>,
+    client: Client<Join<Ear, OwnedWriteHalf>>,
     deaf: Rc<Cell<bool>>,
     calls: u64,
 }
@@ -72,13 +54,14 @@ struct Caller {
 impl Caller {
     /// One that has not said who it is.
     async fn dial(target: &Target) -> Caller {
-        let socket = Target::dial(target.ports.sdk).await;
+        let (half, mouth) = Target::dial(target.ports.sdk).await.into_split();
         let deaf = Rc::new(Cell::new(false));
         let ear = Ear {
-            socket,
+            half,
             deaf: deaf.clone(),
         };
-        let client = Client::connect(ear, "registry:9848", 4 * MESSAGE_BYTES_MAX).await;
+        let io = tokio::io::join(ear, mouth);
+        let client = Client::connect(io, "registry:9848", 4 * MESSAGE_BYTES_MAX).await;
         Caller {
             client: client.unwrap(),
             deaf,
