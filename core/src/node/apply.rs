@@ -78,9 +78,14 @@ impl Node {
     /// A message of an owner, or of what is not yet known to be its ghost, renews its lease.
     fn hear(&mut self, sender: &Origin) {
         if sender.incarnation >= self.members.incarnation(&sender.node) {
-            let aged = self.aged();
-            self.clients.group_mut(sender).heard = aged;
+            let expires = self.lease_from_now();
+            self.clients.group_mut(sender).expires = expires;
         }
+    }
+
+    /// When a lease that begins now is over, in aging time.
+    pub(super) fn lease_from_now(&self) -> Mono {
+        self.aged() + self.config.timing.client_expired_time
     }
 
     /// The answer to a sync that a test makes fail.
@@ -112,20 +117,20 @@ impl Node {
         if let Some(failure) = self.injected_failure() {
             return failure;
         }
-        let aged = self.aged();
-        match self.apply(data, ChangeCause::Sync, aged, out) {
+        let expires = self.lease_from_now();
+        match self.apply(data, ChangeCause::Sync, expires, out) {
             Applied::Changed => self.counters.syncs_applied += 1,
             Applied::Same | Applied::Ignored => self.counters.syncs_ignored += 1,
         }
         done()
     }
 
-    /// Applies one record. `heard` is when its owner was last heard of, for a record that is new.
+    /// Applies one record. `expires` is the end of its lease, if it begins one.
     pub(super) fn apply(
         &mut self,
         data: Arc<ClientSyncData>,
         cause: ChangeCause,
-        heard: Mono,
+        expires: Mono,
         out: &mut Vec<Output>,
     ) -> Applied {
         self.beats.see(&data);
@@ -145,7 +150,7 @@ impl Node {
         }
         let content_changed = self.publish_difference(old.as_deref(), &data);
         let native = native && !self.yield_ownership(&data.client);
-        self.clients.put_synced(data.clone(), heard);
+        self.clients.put_synced(data.clone(), expires);
         self.arm_beats(&data.client);
         if native && content_changed {
             self.publish(NamingEvent::ClientChanged(data.client.clone()));

@@ -39,8 +39,8 @@ pub(crate) struct Client {
     pub(crate) data: Arc<ClientSyncData>,
     /// Present when this node is the owner. Boxed, since most clients are others'.
     pub(crate) native: Option<Box<Native>>,
-    /// Last renewal of a record without an origin, in aging time.
-    pub(crate) renewed: Mono,
+    /// When the lease of a record without an origin is over, in aging time.
+    pub(crate) expires: Mono,
 }
 
 /// The synced records of one life of one owner.
@@ -48,8 +48,9 @@ pub(crate) struct Client {
 pub(crate) struct Group {
     /// Digest over the group's records.
     pub(crate) tree: DigestTree,
-    /// When the owner was last heard of, in aging time.
-    pub(crate) heard: Mono,
+    /// When the lease is over if nothing more is heard of the owner, in aging time. Why not when it
+    /// was last heard of: what remains of a lease may begin before this process did.
+    pub(crate) expires: Mono,
     /// Present when the owner has a later life: when these records end.
     pub(crate) ends: Option<Mono>,
 }
@@ -173,7 +174,7 @@ impl Clients {
             Client {
                 data,
                 native,
-                renewed: Mono(0),
+                expires: Mono(0),
             },
         );
         assert!(before.is_none(), "connection ids are never reused");
@@ -250,9 +251,9 @@ impl Clients {
         Some(before)
     }
 
-    /// Puts a synced record in place of what was there, and renews nothing. The revision of an
-    /// existing record is the caller's to decide.
-    pub(crate) fn put_synced(&mut self, data: Arc<ClientSyncData>, aged: Mono) {
+    /// Puts a synced record in place of what was there, and renews nothing; `expires` is the end of
+    /// a lease that begins with it. The revision of an existing record is the caller's to decide.
+    pub(crate) fn put_synced(&mut self, data: Arc<ClientSyncData>, expires: Mono) {
         let client = data.client.clone();
         let added = instances_of(&data);
         let old = self
@@ -274,7 +275,7 @@ impl Clients {
             let group = self.groups.entry(origin.clone()).or_default();
             group.tree.set(&client, None, data.revision);
             if fresh {
-                group.heard = aged;
+                group.expires = expires;
             }
         }
         match self.table.get_mut(&client) {
@@ -286,7 +287,7 @@ impl Clients {
                     Client {
                         data,
                         native: None,
-                        renewed: aged,
+                        expires,
                     },
                 );
             }
@@ -326,15 +327,15 @@ impl Clients {
     }
 
     /// Renews the lease of one record that has no origin. False when it is not there.
-    pub(crate) fn renew(&mut self, client: &ClientId, aged: Mono) -> bool {
+    pub(crate) fn renew(&mut self, client: &ClientId, expires: Mono) -> bool {
         self.table
             .get_mut(client)
-            .map(|entry| entry.renewed = aged)
+            .map(|entry| entry.expires = expires)
             .is_some()
     }
 
     /// What remains of a synced record's lease; `None` for a native one.
-    pub(crate) fn remaining(&self, client: &Client, aged: Mono, lease: Period) -> Option<Period> {
+    pub(crate) fn remaining(&self, client: &Client, aged: Mono) -> Option<Period> {
         if client.native.is_some() {
             return None;
         }
@@ -344,9 +345,9 @@ impl Clients {
             .as_ref()
             .and_then(|origin| self.groups.get(origin))
         else {
-            return Some((client.renewed + lease).since(aged));
+            return Some(client.expires.since(aged));
         };
-        let remaining = (group.heard + lease).since(aged);
+        let remaining = group.expires.since(aged);
         Some(
             group
                 .ends
@@ -414,9 +415,8 @@ impl Clients {
         self.table
             .iter()
             .filter(|(_, entry)| entry.native.is_none() && entry.data.origin.is_none())
-            .map(|(client, entry)| (client, aged.since(entry.renewed)))
-            .filter(|(_, unheard)| *unheard > lease)
-            .map(|(client, unheard)| (client.clone(), unheard))
+            .filter(|(_, entry)| entry.expires < aged)
+            .map(|(client, entry)| (client.clone(), (aged + lease).since(entry.expires)))
             .collect()
     }
 

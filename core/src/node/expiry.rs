@@ -20,10 +20,10 @@ impl Node {
         let lease = self.config.timing.client_expired_time;
         let mut over: Vec<(ClientId, RemoveCause, Period)> = Vec::new();
         for (_, group) in self.clients.groups() {
-            let unheard = aged.since(group.heard);
+            let unheard = (aged + lease).since(group.expires);
             let cause = if group.ends.is_some_and(|ends| ends <= aged) {
                 RemoveCause::OwnerRestarted
-            } else if unheard > lease {
+            } else if group.expires < aged {
                 RemoveCause::Expired
             } else {
                 continue;
@@ -44,7 +44,7 @@ impl Node {
             self.remove_client(&client, cause, unheard, out);
         }
         self.clients.drop_empty_groups(|group| {
-            group.ends.is_some_and(|ends| ends <= aged) || aged.since(group.heard) > lease
+            group.ends.is_some_and(|ends| ends <= aged) || group.expires < aged
         });
         self.clients.purge_tombstones(self.clock.run());
     }

@@ -14,7 +14,6 @@ use crate::message::cluster::{Member, NodeState};
 use crate::message::distro::Origin;
 use crate::message::{Request, Response, ResponseBody, code};
 use crate::profile::Quirk;
-use crate::time::Period;
 
 impl Node {
     fn set_state(&mut self, member: &NodeId, state: NodeState, out: &mut Vec<Output>) {
@@ -196,10 +195,5 @@ impl Node {
                 .arm(Timer::Clean, run + timing.client_clean_interval);
             self.arm_reports();
         }
-    }
-
-    /// How long a member may still be heard of late: for views.
-    pub(super) const fn lease(&self) -> Period {
-        self.config.timing.client_expired_time
     }
 }

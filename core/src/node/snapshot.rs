@@ -309,9 +309,9 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         // A Nacos snapshot says nothing of leases: every entry starts a full new one.
-        let heard = self.aged();
+        let expires = self.lease_from_now();
         for data in records {
-            let applied = self.apply(data, ChangeCause::Snapshot, heard, out);
+            let applied = self.apply(data, ChangeCause::Snapshot, expires, out);
             self.load.applied += u64::from(applied == super::apply::Applied::Changed);
         }
         self.loaded_from(peer, out);
@@ -344,8 +344,7 @@ impl Node {
         let aged = self.aged();
         let remaining = entry.remaining.min(lease);
         let origin = entry.data.origin.clone();
-        let heard = aged - lease.saturating_sub(remaining);
-        let applied = self.apply(entry.data, ChangeCause::Snapshot, heard, out);
+        let applied = self.apply(entry.data, ChangeCause::Snapshot, aged + remaining, out);
         self.load.applied += u64::from(applied == super::apply::Applied::Changed);
         let Some(origin) = origin else { return };
         let is_earlier_life = if origin.node == self.origin.node {
@@ -415,7 +414,7 @@ impl Node {
                 break;
             }
             bytes += entry.data.bytes_estimate();
-            let remaining = self.clients.remaining(entry, aged, lease).unwrap_or(lease);
+            let remaining = self.clients.remaining(entry, aged).unwrap_or(lease);
             entries.push(SnapshotEntry {
                 data: entry.data.clone(),
                 remaining,

@@ -123,8 +123,8 @@ impl Node {
                 body,
             );
         }
-        let aged = self.aged();
-        self.clients.renew(client, aged);
+        let expires = self.lease_from_now();
+        self.clients.renew(client, expires);
         Response::ok(body)
     }
 

@@ -110,7 +110,7 @@ impl Node {
     /// clients and for those that are not there.
     pub fn remaining(&self, client: &ClientId) -> Option<Period> {
         let client = self.clients.get(client)?;
-        self.clients.remaining(client, self.aged(), self.lease())
+        self.clients.remaining(client, self.aged())
     }
 
     /// All services in key order.
