@@ -45,6 +45,10 @@ impl Link {
 pub(crate) struct Fellow {
     pub(crate) state: NodeState,
     pub(super) failures: u32,
+    /// A report to it has no answer yet.
+    pub(super) reporting: bool,
+    /// When the last report to it was sent.
+    pub(super) reported: Option<Mono>,
     pub(super) link: Link,
     /// Dials since the link last ran; the back-off grows with it.
     pub(super) dials: u64,
@@ -90,6 +94,8 @@ impl Members {
             // Nacos: a member is taken for UP until a report to it fails.
             state: NodeState::Up,
             failures: 0,
+            reporting: false,
+            reported: None,
             link: Link::Down(now),
             dials: 0,
             heard: now,

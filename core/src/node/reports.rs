@@ -76,10 +76,19 @@ impl Node {
         }
     }
 
+    /// One report at a time: a second one would say nothing new while the first has no answer.
     fn report_to(&mut self, member: &NodeId, out: &mut Vec<Output>) {
         let Some(conn) = self.members.running_conn(member) else {
             return self.report_failed(member, out);
         };
+        let (run, distro) = (self.run(), self.config.profile.speaks_distro());
+        if let Some(fellow) = self.members.table.get_mut(member) {
+            if fellow.reporting && distro {
+                return;
+            }
+            fellow.reporting = true;
+            fellow.reported = Some(run);
+        }
         let request = Request::MemberReport(Box::new(self.self_member()));
         let purpose = Purpose::Report(member.clone());
         self.call(
@@ -111,6 +120,9 @@ impl Node {
         outcome: Result<Response, FailCause>,
         out: &mut Vec<Output>,
     ) {
+        if let Some(fellow) = self.members.table.get_mut(member) {
+            fellow.reporting = false;
+        }
         match outcome {
             Ok(response) if response.is_ok() => {
                 if let ResponseBody::MemberReport(Some(reported)) = &response.body {
@@ -137,20 +149,26 @@ impl Node {
     }
 
     /// A member reports itself: it is there. Whether it can be reached from here only this node's
-    /// own path to it shows, so a report of somebody who is not UP makes this node ask at once, and
-    /// that answer counts. Why: a member that is heard but not reached flaps with every report
-    /// (part 12.43).
+    /// own path to it shows, so a report of somebody who is not UP makes this node ask, and that
+    /// answer counts. Why: a member that is heard but not reached flaps with every report
+    /// (part 12.43). It asks no sooner than an interval after it last did. Why: while answers are
+    /// lost or late each takes the other for not UP, and two that answer every report with a report
+    /// do nothing else.
     pub(super) fn member_report(&mut self, reported: Member, out: &mut Vec<Output>) -> Response {
         if reported.node.ip().is_empty() || reported.node.port().is_empty() {
             let body = ResponseBody::MemberReport(None);
             return Response::fail(code::INVALID_PARAM, "Node information is illegal", body);
         }
         if let Some(fellow) = self.members.table.get(&reported.node) {
-            let is_away = fellow.state != NodeState::Up;
+            let interval = self.config.timing.report_interval;
+            let is_due = fellow.state != NodeState::Up
+                && fellow
+                    .reported
+                    .is_none_or(|last| last + interval <= self.run());
             self.hear_member(&reported, out);
             if !self.config.profile.speaks_distro() {
                 self.set_state(&reported.node, NodeState::Up, out);
-            } else if is_away && self.members.running_conn(&reported.node).is_some() {
+            } else if is_due && self.members.running_conn(&reported.node).is_some() {
                 self.report_to(&reported.node, out);
             }
         }
