@@ -134,8 +134,8 @@ pub const MESSAGE_BYTES_MAX: u64 = 10 * 1024 * 1024;
 pub const METADATA_LENGTH_MAX: usize = 1024;
 /// Syncs under way to one target. Why: a resend of everything must not become a burst (S16).
 pub const SYNC_IN_FLIGHT_MAX: usize = 512;
-/// Clients with a pending sync to one target that is not UP. Beyond it the queue is dropped and
-/// verify repairs, which costs the same and needs no memory.
+/// Clients with a pending sync to one target. Beyond it what waits for a target that cannot be
+/// reached is dropped, and what is new for one that can; verify repairs, which needs no memory.
 pub const SYNC_PENDING_MAX: usize = 65_536;
 /// Tombstones kept; the oldest goes first. Verify repairs what slips through.
 pub const TOMBSTONES_MAX: usize = 262_144;

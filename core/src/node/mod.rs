@@ -298,8 +298,8 @@ impl Node {
     fn settle(&mut self, out: &mut Vec<Output>) {
         while let Some(event) = self.bus.pop_front() {
             match event {
-                NamingEvent::ClientChanged(client) => self.client_changed(&client),
-                NamingEvent::ClientDisconnect(client) => self.client_gone(&client),
+                NamingEvent::ClientChanged(client) => self.client_changed(&client, out),
+                NamingEvent::ClientDisconnect(client) => self.client_gone(&client, out),
                 NamingEvent::ClientVerifyFailed(client, target) => {
                     self.verify_failed(&client, &target, out);
                 }

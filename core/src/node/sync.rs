@@ -52,6 +52,8 @@ struct Target {
     queue: BTreeSet<(Mono, ClientId)>,
     in_flight: BTreeSet<ClientId>,
     reachable: bool,
+    /// More wanted to wait than may, and not much less does since.
+    overflowed: bool,
 }
 
 /// All syncs.
@@ -73,8 +75,29 @@ pub(crate) struct SyncRules {
     newest_wins: bool,
 }
 
+/// How [`Event::BoundReached`] names [`SYNC_PENDING_MAX`].
+const PENDING: &str = "sync-pending";
+
 impl Target {
-    fn add(&mut self, client: &ClientId, action: Action, delay: Period, rules: SyncRules) {
+    /// Adds a task, within [`SYNC_PENDING_MAX`]. Beyond it a target that cannot be reached loses all
+    /// that waits, one that can only the newest; verify repairs either. True when that began.
+    #[must_use]
+    fn add(&mut self, client: &ClientId, action: Action, delay: Period, rules: SyncRules) -> bool {
+        self.merge(client, action, delay, rules);
+        if self.tasks.len() <= SYNC_PENDING_MAX {
+            self.overflowed &= self.tasks.len() > SYNC_PENDING_MAX / 2;
+            return false;
+        }
+        if !self.reachable {
+            self.tasks.clear();
+            self.queue.clear();
+        } else if let Some(task) = self.tasks.remove(client) {
+            self.queue.remove(&(task.due, client.clone()));
+        }
+        !core::mem::replace(&mut self.overflowed, true)
+    }
+
+    fn merge(&mut self, client: &ClientId, action: Action, delay: Period, rules: SyncRules) {
         let fresh = Task {
             action,
             created: rules.aged,
@@ -244,21 +267,23 @@ impl Node {
     }
 
     /// ClientChanged: every other member gets a CHANGE.
-    pub(super) fn client_changed(&mut self, client: &ClientId) {
-        self.sync_to_all(client, Action::Change);
+    pub(super) fn client_changed(&mut self, client: &ClientId, out: &mut Vec<Output>) {
+        self.sync_to_all(client, Action::Change, out);
     }
 
     /// ClientDisconnect: every other member gets a DELETE.
-    pub(super) fn client_gone(&mut self, client: &ClientId) {
-        self.sync_to_all(client, Action::Delete);
+    pub(super) fn client_gone(&mut self, client: &ClientId, out: &mut Vec<Output>) {
+        self.sync_to_all(client, Action::Delete, out);
     }
 
-    fn sync_to_all(&mut self, client: &ClientId, action: Action) {
+    fn sync_to_all(&mut self, client: &ClientId, action: Action, out: &mut Vec<Output>) {
         let rules = self.sync_rules();
         let delay = self.config.timing.sync_delay;
         self.syncs.stale = true;
         for target in self.syncs.targets.values_mut() {
-            target.add(client, action, delay, rules);
+            if target.add(client, action, delay, rules) {
+                out.push(Output::Event(Event::BoundReached(PENDING)));
+            }
         }
     }
 
@@ -308,11 +333,8 @@ impl Node {
         let Some(entry) = self.syncs.target_mut(target) else {
             return;
         };
-        entry.add(client, action, delay, rules);
-        if entry.tasks.len() > SYNC_PENDING_MAX {
-            entry.tasks.clear();
-            entry.queue.clear();
-            out.push(Output::Event(Event::BoundReached("sync-pending")));
+        if entry.add(client, action, delay, rules) {
+            out.push(Output::Event(Event::BoundReached(PENDING)));
         }
     }
 
@@ -466,4 +488,41 @@ fn entry_has_task(syncs: &Syncs, target: &NodeId, client: &ClientId) -> bool {
         .targets
         .get(target)
         .is_some_and(|target| target.tasks.contains_key(client))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    const RULES: SyncRules = SyncRules {
+        aged: Mono(0),
+        tick: Period::from_millis(100),
+        newest_wins: false,
+    };
+
+    /// Adds so many more clients than may wait, and returns how often that was told.
+    fn overfill(target: &mut Target, more: usize) -> usize {
+        let clients = (0..SYNC_PENDING_MAX + more).map(|n| ClientId::new(&format!("c{n}")));
+        clients
+            .filter(|client| target.add(client, Action::Change, Period::ZERO, RULES))
+            .count()
+    }
+
+    #[test]
+    fn what_waits_for_a_target_is_bounded_whether_it_can_be_reached_or_not() {
+        let mut away = Target::default();
+        assert_eq!(overfill(&mut away, 10), 1);
+        assert_eq!((away.tasks.len(), away.queue.len()), (9, 9));
+        let mut busy = Target {
+            reachable: true,
+            ..Target::default()
+        };
+        assert_eq!(overfill(&mut busy, 10), 1);
+        assert_eq!(busy.tasks.len(), SYNC_PENDING_MAX);
+        assert_eq!(busy.queue.len(), SYNC_PENDING_MAX);
+        let first = busy.take_due(Mono(0), false);
+        assert_eq!(first, Some((ClientId::new("c0"), Action::Change)));
+    }
 }
