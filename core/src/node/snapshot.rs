@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use super::calls::Purpose;
 use super::timers::Timer;
 use super::{Node, Stage};
+use crate::config::Timing;
 use crate::event::{ChangeCause, Event, FailCause};
 use crate::ids::{ClientId, Incarnation, NodeId, Str};
 use crate::io::Output;
@@ -35,12 +36,23 @@ enum PeerLoad {
     Done { settled: bool },
 }
 
+/// What is asked for, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// What each peer owns.
+    Owned,
+    /// What one peer holds for owners that were not reached.
+    Held,
+}
+
 /// The load's state.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     started: Mono,
     peers: BTreeMap<NodeId, PeerLoad>,
-    /// Second phase: whom this node asked for what it holds for others.
+    /// Second phase: what is held for others is asked for, and nobody is waited for any more.
+    holding: bool,
+    /// Whom it asked in the second phase and who has not answered yet.
     held_from: Option<NodeId>,
     tried: Vec<NodeId>,
     applied: u64,
@@ -106,7 +118,7 @@ impl Node {
             return;
         }
         let run = self.run();
-        if self.load.held_from.is_some() {
+        if self.load.holding {
             return;
         }
         for peer in self.members.ids() {
@@ -118,9 +130,14 @@ impl Node {
             let PeerLoad::Waiting(from) = state else {
                 continue;
             };
+            let left = self.load_until(Phase::Owned).since(run);
+            if left == Period::ZERO {
+                continue;
+            }
             if from <= run && self.members.running_conn(&peer).is_some() {
                 self.load.peers.insert(peer.clone(), PeerLoad::Asking);
-                self.ask(&peer, SnapshotScope::Owned, None, out);
+                let timeout = left.min(self.config.timing.load_timeout);
+                self.ask(&peer, SnapshotScope::Owned, None, timeout, out);
             } else if from > run {
                 self.timers.arm_no_later(Timer::Load, from);
             }
@@ -134,6 +151,7 @@ impl Node {
             PeerLoad::Waiting(_) => wait_over,
         });
         if is_settled {
+            self.load.holding = true;
             self.load_held(out);
         } else if !wait_over {
             self.timers.arm_no_later(
@@ -143,21 +161,46 @@ impl Node {
         }
     }
 
-    /// Second phase: what a settled peer holds for owners that were not reached.
+    /// Second phase: what a settled peer holds for owners that were not reached. Who does not answer
+    /// is not asked again; what is left of the time is shared among those who were not asked yet.
     fn load_held(&mut self, out: &mut Vec<Output>) {
-        let candidate = self.load.peers.iter().find(|(peer, state)| {
+        let mut candidates = self.load.peers.iter().filter(|(peer, state)| {
             **state == (PeerLoad::Done { settled: true })
                 && self.members.speaks_distro(peer)
                 && !self.load.tried.contains(peer)
                 && self.members.running_conn(peer).is_some()
         });
-        let Some(peer) = candidate.map(|(peer, _)| peer.clone()) else {
+        let first = candidates.next().map(|(peer, _)| peer.clone());
+        let count = 1 + candidates.count() as u64;
+        let left = self.load_until(Phase::Held).since(self.run());
+        let Some(peer) = first.filter(|_| left > Period::ZERO) else {
             return self.become_ready(out);
         };
         self.load.tried.push(peer.clone());
         self.load.held_from = Some(peer.clone());
         let scope = self.held_scope();
-        self.ask(&peer, scope, None, out);
+        self.ask(
+            &peer,
+            scope,
+            None,
+            Period(left.micros().div_ceil(count)),
+            out,
+        );
+    }
+
+    /// When a phase of the load is over if nothing comes: the first leaves half of a request's time
+    /// to the second. Why in all and not for each request: a node must be ready at some time (L7).
+    fn load_until(&self, phase: Phase) -> Mono {
+        let Timing {
+            load_wait,
+            load_timeout,
+            ..
+        } = self.config.timing;
+        let share = match phase {
+            Phase::Owned => Period(load_timeout.micros() / 2),
+            Phase::Held => load_timeout,
+        };
+        self.load.started + load_wait + share
     }
 
     fn held_scope(&self) -> SnapshotScope {
@@ -177,6 +220,7 @@ impl Node {
         peer: &NodeId,
         scope: SnapshotScope,
         after: Option<ClientId>,
+        timeout: Period,
         out: &mut Vec<Output>,
     ) {
         let Some(conn) = self.members.running_conn(peer) else {
@@ -194,7 +238,6 @@ impl Node {
             DistroDataRequest::Snapshot
         };
         let purpose = Purpose::Snapshot(peer.clone());
-        let timeout = self.config.timing.load_timeout;
         self.call(conn, Request::DistroData(data), purpose, timeout, out);
     }
 
@@ -206,7 +249,8 @@ impl Node {
         match next {
             Some(peer) => {
                 self.load.tried.push(peer.clone());
-                self.ask(&peer, SnapshotScope::Owned, None, out);
+                let timeout = self.config.timing.load_timeout;
+                self.ask(&peer, SnapshotScope::Owned, None, timeout, out);
             }
             None => {
                 self.load.tried.clear();
@@ -258,14 +302,17 @@ impl Node {
         if !self.config.profile.speaks_distro() {
             return self.load_like_nacos(out);
         }
-        if self.load.held_from.as_ref() == Some(peer) {
-            self.load.held_from = None;
-        } else {
-            let again = self.run() + self.config.timing.load_retry_delay;
-            self.load
-                .peers
-                .insert(peer.clone(), PeerLoad::Waiting(again));
+        if self.load.holding {
+            if self.load.held_from.as_ref() == Some(peer) {
+                self.load.held_from = None;
+                self.load_held(out);
+            }
+            return;
         }
+        let again = self.run() + self.config.timing.load_retry_delay;
+        self.load
+            .peers
+            .insert(peer.clone(), PeerLoad::Waiting(again));
         self.advance_load(out);
     }
 
@@ -288,7 +335,9 @@ impl Node {
             } else {
                 SnapshotScope::Owned
             };
-            return self.ask(peer, scope, Some(after), out);
+            // It answers, so it may take its time for the rest.
+            let timeout = self.config.timing.load_timeout;
+            return self.ask(peer, scope, Some(after), timeout, out);
         }
         self.loaded_from(peer, out);
         if is_held {
@@ -369,7 +418,9 @@ impl Node {
         let origin = self.origin.clone();
         self.clients.reincarnate(&origin);
         let run = self.run();
+        self.load.holding = false;
         self.load.held_from = None;
+        self.load.tried.clear();
         for state in self.load.peers.values_mut() {
             *state = PeerLoad::Waiting(run);
         }
