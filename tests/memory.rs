@@ -7,7 +7,7 @@ use distro_core::config::Config;
 use distro_core::ids::{ClientId, ConnId, Incarnation, NodeId, RequestId, Revision, Str};
 use distro_core::io::{Input, Listener, Output};
 use distro_core::message::Request;
-use distro_core::message::distro::{ClientSyncData, DistroDataRequest, Origin};
+use distro_core::message::distro::{ClientSyncData, DistroDataRequest, Origin, Word};
 use distro_core::message::internal::{ConnectionSetupRequest, label};
 use distro_core::message::metadata::Metadata;
 use distro_core::message::naming::{Instance, InstanceOperation, InstanceRequest, ServiceKey};
@@ -223,7 +223,8 @@ fn at_another_node(load: &Load, owner: &Rig) {
         (label::INCARNATION, "5"),
     ];
     let conn = rig.open(Listener::Cluster, &labels);
-    let record = |client: &ClientId, services, revision| {
+    let record = |client: &ClientId, services: Vec<_>, revision| {
+        let words = (0..services.len() as u64).map(Word).collect();
         Request::DistroData(DistroDataRequest::Change(Arc::new(ClientSyncData {
             client: client.clone(),
             origin: Some(Origin {
@@ -232,6 +233,7 @@ fn at_another_node(load: &Load, owner: &Rig) {
             }),
             revision: Revision(revision),
             services,
+            words,
         })))
     };
     let clients = || owner.node.clients().map(|client| client.data);

@@ -298,6 +298,7 @@ impl Rig {
             origin: Some(origin.clone()),
             revision: Revision(revision),
             services,
+            words: Vec::new(),
         };
         let answer = self.ask(
             conn,

@@ -139,6 +139,11 @@ pub const SYNC_IN_FLIGHT_MAX: usize = 512;
 pub const SYNC_PENDING_MAX: usize = 65_536;
 /// Tombstones kept; the oldest goes first. Verify repairs what slips through.
 pub const TOMBSTONES_MAX: usize = 262_144;
+/// Places remembered that were given up while a member was away; the oldest goes first. What is
+/// forgotten is listed for what is left of its lease.
+pub const GIVEN_UP_MAX: usize = 16_384;
+/// Of those, as many are told with one verify.
+pub const GIVEN_UP_BATCH: usize = 512;
 /// Leaf entries listed in one verify answer; the rest waits for the next round.
 pub const DIGEST_ENTRIES_MAX: usize = 8_192;
 /// The time a process may be late for its own deadline before it counts as paused. Why: two of

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use crate::ids::{ClientId, ConnId, Incarnation, NodeId, Revision, Str};
 use crate::io::Removed;
 use crate::message::cluster::NodeState;
-use crate::message::distro::{ClientSyncData, Origin};
+use crate::message::distro::{ClientSyncData, GivenUp, Origin};
 use crate::message::naming::ServiceKey;
 use crate::time::Period;
 
@@ -94,6 +94,9 @@ pub enum Event {
         /// Its version on this node.
         version: u64,
     },
+    /// A place was given up while a member was away, and this node learnt of it: what that member's
+    /// records claim there is not listed unless it was said later.
+    GivenUp(GivenUp),
     /// A push was acknowledged.
     Pushed {
         /// Which service.

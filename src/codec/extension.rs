@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use distro_core::ids::{ClientId, Incarnation, NodeId, Str};
 use distro_core::message::distro::{
-    Digest, DigestAnswer, DigestRound, DigestVerify, SnapshotChunk, SnapshotChunkRequest,
-    SnapshotEntry, SnapshotScope,
+    Digest, DigestAnswer, DigestRound, DigestVerify, GivenUp, SnapshotChunk, SnapshotChunkRequest,
+    SnapshotEntry, SnapshotScope, Word,
 };
+use distro_core::message::naming::ServiceKey;
 use distro_core::time::Period;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -28,10 +29,62 @@ const fn digest((sum, count): DigestPair) -> Digest {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct DigestWire {
     origin: OriginWire,
     #[serde(flatten)]
     round: RoundWire,
+    #[serde(default)]
+    clock: Word,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    given_up: Vec<GivenUpWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GivenUpWire {
+    #[serde(flatten)]
+    service: ServiceKey,
+    ip: Str,
+    port: i32,
+    cluster: Str,
+    word: Word,
+    /// Microseconds.
+    remaining: Period,
+}
+
+impl From<&GivenUp> for GivenUpWire {
+    fn from(given_up: &GivenUp) -> GivenUpWire {
+        let GivenUp {
+            service,
+            ip,
+            port,
+            cluster,
+            word,
+            remaining,
+        } = given_up.clone();
+        GivenUpWire {
+            service,
+            ip,
+            port,
+            cluster,
+            word,
+            remaining,
+        }
+    }
+}
+
+impl From<GivenUpWire> for GivenUp {
+    fn from(wire: GivenUpWire) -> GivenUp {
+        GivenUp {
+            service: wire.service,
+            ip: wire.ip,
+            port: wire.port,
+            cluster: wire.cluster,
+            word: wire.word,
+            remaining: wire.remaining,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,6 +108,8 @@ impl From<&DigestVerify> for DigestWire {
         DigestWire {
             origin: (&verify.origin).into(),
             round,
+            clock: verify.clock,
+            given_up: verify.given_up.iter().map(GivenUpWire::from).collect(),
         }
     }
 }
@@ -73,6 +128,8 @@ impl From<DigestWire> for DigestVerify {
         DigestVerify {
             origin: wire.origin.into(),
             round,
+            clock: wire.clock,
+            given_up: wire.given_up.into_iter().map(GivenUp::from).collect(),
         }
     }
 }

@@ -85,6 +85,7 @@ fn demo_record() -> ClientSyncData {
             ServiceKey::named("demo"),
             Published::Single(Arc::new(instance)),
         )],
+        words: Vec::new(),
     }
 }
 

@@ -7,7 +7,8 @@ use distro_core::ids::{ClientId, Incarnation, NodeId, RequestId, Revision, Str};
 use distro_core::message::cluster::{LoaderMetrics, Member, NodeState, ServerReloadRequest};
 use distro_core::message::distro::{
     ClientSyncData, Digest, DigestAnswer, DigestRound, DigestVerify, DistroDataRequest,
-    DistroDataResponse, Origin, SnapshotChunk, SnapshotChunkRequest, SnapshotEntry, SnapshotScope,
+    DistroDataResponse, GivenUp, Origin, SnapshotChunk, SnapshotChunkRequest, SnapshotEntry,
+    SnapshotScope, Word,
 };
 use distro_core::message::internal::{
     ConnectResetRequest, ConnectionSetupRequest, ServerCheckResponse, SetupAckRequest,
@@ -108,6 +109,7 @@ prop_compose! {
         origin in option::of(origin()),
         revision in any::<u64>(),
         services in btree_map(key(), published(), 0..4),
+        said in option::of(any::<u64>()),
     ) -> Arc<ClientSyncData> {
         let services = services.into_iter().map(|(service, (batch, instances))| {
             let mut all = instances.into_iter().map(|instance| stored(&service, instance));
@@ -118,13 +120,27 @@ prop_compose! {
             };
             (service, published)
         });
-        let services = services.collect();
-        Arc::new(ClientSyncData { client, origin, revision: Revision(revision), services })
+        let services: Vec<_> = services.collect();
+        let words = said.map_or_else(Vec::new, |said| vec![Word(said); services.len()]);
+        Arc::new(ClientSyncData { client, origin, revision: Revision(revision), services, words })
     }
 }
 
 fn digest() -> impl Strategy<Value = Digest> {
     any::<(u64, u64)>().prop_map(|(sum, count)| Digest { sum, count })
+}
+
+fn given_up() -> impl Strategy<Value = GivenUp> {
+    (key(), words(), any::<i32>(), words(), any::<(u64, u64)>()).prop_map(
+        |(service, ip, port, cluster, (word, remaining))| GivenUp {
+            service,
+            ip,
+            port,
+            cluster,
+            word: Word(word),
+            remaining: Period(remaining),
+        },
+    )
 }
 
 fn distro() -> impl Strategy<Value = DistroDataRequest> {
@@ -141,9 +157,17 @@ fn distro() -> impl Strategy<Value = DistroDataRequest> {
         record().prop_map(DistroDataRequest::Add),
         (client(), option::of(origin())).prop_map(|(id, from)| DistroDataRequest::Delete(id, from)),
         (client(), any::<u64>()).prop_map(|(id, r)| DistroDataRequest::Verify(id, Revision(r))),
-        (origin(), round).prop_map(|(origin, round)| {
-            DistroDataRequest::Digest(Box::new(DigestVerify { origin, round }))
-        }),
+        (origin(), round, any::<u64>(), vec(given_up(), 0..3)).prop_map(
+            |(origin, round, clock, given_up)| {
+                let clock = Word(clock);
+                DistroDataRequest::Digest(Box::new(DigestVerify {
+                    origin,
+                    round,
+                    clock,
+                    given_up,
+                }))
+            }
+        ),
         Just(DistroDataRequest::Snapshot),
         (origin(), scope, option::of(client())).prop_map(|(requester, scope, after)| {
             let chunk = SnapshotChunkRequest {

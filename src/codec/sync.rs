@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use distro_core::ids::{ClientId, Revision, Str};
-use distro_core::message::distro::{ClientSyncData, Origin};
+use distro_core::message::distro::{ClientSyncData, Origin, Word};
 use distro_core::message::naming::{
     DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, Instance, Published, ServiceKey, Weight,
 };
@@ -46,6 +46,9 @@ pub(super) struct SyncOut<'a> {
     /// Our extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<OriginWire>,
+    /// Our extension: when each service was said, in the order of their keys.
+    #[serde(skip_serializing_if = "<[Word]>::is_empty")]
+    words: &'a [Word],
 }
 
 #[derive(Serialize)]
@@ -151,6 +154,7 @@ impl<'a> From<&'a ClientSyncData> for SyncOut<'a> {
             instance_publish_infos: Vec::new(),
             batch_instance_data: BatchOut::default(),
             origin: record.origin.as_ref().map(OriginWire::from),
+            words: &record.words,
         };
         for (service, published) in &record.services {
             match published {
@@ -193,6 +197,8 @@ pub(super) struct SyncIn {
     instance_publish_infos: Option<Vec<InfoIn>>,
     batch_instance_data: Option<BatchIn>,
     origin: Option<OriginWire>,
+    #[serde(default)]
+    words: Vec<Word>,
 }
 
 #[derive(Deserialize)]
@@ -353,11 +359,19 @@ impl TryFrom<SyncIn> for ClientSyncData {
         let revision = attributes
             .and_then(|attributes| attributes.revision)
             .unwrap_or(0);
+        if !wire.words.is_empty() && wire.words.len() != services.len() {
+            return Err(clipped(&format!(
+                "{} words for {} services",
+                wire.words.len(),
+                services.len()
+            )));
+        }
         Ok(ClientSyncData {
             client: wire.client_id,
             origin: wire.origin.map(Origin::from),
             revision: unsigned(revision),
             services: services.into_iter().collect(),
+            words: wire.words,
         })
     }
 }

@@ -8,7 +8,9 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::ids::{ClientId, Incarnation, NodeId, Revision};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ClientId, Incarnation, NodeId, Revision, Str};
 use crate::message::MessageKind;
 use crate::message::naming::{Instance, Published, ServiceKey};
 use crate::time::Period;
@@ -22,6 +24,14 @@ pub struct Origin {
     pub incarnation: Incarnation,
 }
 
+/// When a claim to a place was made, on the owners' common clock: of two claims to one place the
+/// higher word wins (docs/PROTOCOL.md, Places). 0: its owner does not say, as no Java node does.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Word(pub u64);
+
 /// One client's whole record (Nacos `ClientSyncData`). Immutable: a change makes a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientSyncData {
@@ -33,6 +43,8 @@ pub struct ClientSyncData {
     pub revision: Revision,
     /// Everything the client publishes, in service order.
     pub services: Vec<(ServiceKey, Published)>,
+    /// When each of them was said, in the same order; empty in the record of a Nacos peer.
+    pub words: Vec<Word>,
 }
 
 impl ClientSyncData {
@@ -41,6 +53,18 @@ impl ClientSyncData {
         let services = &self.services;
         let at = services.binary_search_by(|(key, _)| key.cmp(service));
         Some(&services[at.ok()?])
+    }
+
+    /// What the client publishes for a service, and when that was said.
+    pub fn claim(&self, service: &ServiceKey) -> Option<(&Published, Word)> {
+        let at = self.services.binary_search_by(|(key, _)| key.cmp(service));
+        let at = at.ok()?;
+        Some((&self.services[at].1, self.word(at)))
+    }
+
+    /// When the service at this position was published.
+    pub fn word(&self, at: usize) -> Word {
+        self.words.get(at).copied().unwrap_or_default()
     }
 
     /// About how many bytes the record takes on a wire: its texts plus a flat rate for keys and
@@ -128,6 +152,28 @@ pub struct DigestVerify {
     pub origin: Origin,
     /// Which round.
     pub round: DigestRound,
+    /// The sender's clock of words.
+    pub clock: Word,
+    /// Places that were given up while a member was away, and that the receiver may not know of.
+    pub given_up: Vec<GivenUp>,
+}
+
+/// A place that an application gave up while a member was away: what that member's records claim
+/// there is not listed any more, unless it was said later.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GivenUp {
+    /// The service.
+    pub service: ServiceKey,
+    /// The instance's ip.
+    pub ip: Str,
+    /// The instance's port.
+    pub port: i32,
+    /// The instance's cluster.
+    pub cluster: Str,
+    /// The claim that was given up was said then.
+    pub word: Word,
+    /// How long it has to be remembered from now on.
+    pub remaining: Period,
 }
 
 /// The rounds of a [`DigestVerify`]. Records fall into 64 branches of 64 leaves by the top 12

@@ -62,7 +62,9 @@ impl Node {
                 self.delete_received(&client, origin.as_ref(), out)
             }
             DistroDataRequest::Verify(client, revision) => self.verify_received(&client, revision),
-            DistroDataRequest::Digest(verify) => self.digest_received(sender.as_ref(), &verify),
+            DistroDataRequest::Digest(verify) => {
+                self.digest_received(sender.as_ref(), &verify, out)
+            }
             DistroDataRequest::Snapshot => self.snapshot_requested(),
             DistroDataRequest::SnapshotChunk(request) => self.chunk_requested(&request),
             DistroDataRequest::Query(client) => {
@@ -148,9 +150,13 @@ impl Node {
         if old.as_deref() == Some(&*data) {
             return Applied::Same;
         }
+        if let Some(word) = data.words.iter().max() {
+            self.words.hear(*word, self.now.mono);
+        }
         let content_changed = self.publish_difference(old.as_deref(), &data);
         let native = native && !self.yield_ownership(&data.client);
         self.clients.put_synced(data.clone(), expires);
+        self.arrived_with(&data, out);
         self.arm_beats(&data.client);
         if native && content_changed {
             self.publish(NamingEvent::ClientChanged(data.client.clone()));
@@ -207,6 +213,8 @@ impl Node {
     ) -> Arc<ClientSyncData> {
         if !data.services.is_sorted_by(|(one, _), (two, _)| one < two) {
             let data = Arc::make_mut(&mut data);
+            // A record of our own nodes comes in order; who breaks it has said nothing of when.
+            data.words.clear();
             data.services.sort_by(|(one, _), (two, _)| one.cmp(two));
             data.services
                 .dedup_by(|(later, _), (earlier, _)| later == earlier);

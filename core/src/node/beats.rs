@@ -313,6 +313,7 @@ impl Node {
             services: held
                 .as_ref()
                 .map_or_else(Vec::new, |held| held.services.clone()),
+            words: held.map_or_else(Vec::new, |held| held.words.clone()),
         });
         let created = self.clients.remove(client).is_none();
         for (service, _) in &data.services {

@@ -10,9 +10,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::digest::DigestTree;
+use super::given_up::GivenUps;
 use crate::constants::TOMBSTONES_MAX;
 use crate::ids::{ClientId, ConnId, Incarnation, NodeId, Revision, Str};
-use crate::message::distro::{ClientSyncData, Origin};
+use crate::message::distro::{ClientSyncData, Origin, Word};
 use crate::message::naming::{Published, ServiceKey};
 use crate::time::{Mono, Period};
 
@@ -66,6 +67,10 @@ pub(crate) struct Clients {
     tombstones: Tombstones,
     /// Origin of records whose sender did not say: a Nacos peer.
     unknown: Origin,
+    /// Members that can be reached: what they do not take back stands.
+    present: BTreeSet<NodeId>,
+    /// What hides claims of those that cannot be reached.
+    pub(crate) given_up: GivenUps,
     native_count: usize,
     /// Synced records without an origin.
     single_count: usize,
@@ -91,6 +96,8 @@ impl Clients {
                 node: NodeId(Str::from("")),
                 incarnation: Incarnation(0),
             },
+            present: BTreeSet::new(),
+            given_up: GivenUps::default(),
             native_count: 0,
             single_count: 0,
             instances: 0,
@@ -205,15 +212,17 @@ impl Clients {
     }
 
     /// Changes what a native client publishes for one service and counts the revision up, unless
-    /// `keep_revision`. `None` withdraws. Returns what was published before; the outer `None`
+    /// `keep_revision`. `None` withdraws. `word` is when it says so, absent in the profiles that
+    /// know no words. Returns what was published before and when that was said; the outer `None`
     /// means that there is no such native client.
     pub(crate) fn publish(
         &mut self,
         client: &ClientId,
         service: &ServiceKey,
         published: Option<Published>,
+        word: Option<Word>,
         keep_revision: bool,
-    ) -> Option<Option<Published>> {
+    ) -> Option<Option<(Published, Word)>> {
         let entry = self
             .table
             .get_mut(client)
@@ -228,8 +237,20 @@ impl Clients {
             .map_or(0, |new| new.instances().len() as u64);
         let position = data.services.binary_search_by(|(key, _)| key.cmp(service));
         let before = match (position, published) {
-            (Ok(at), Some(new)) => Some(core::mem::replace(&mut data.services[at].1, new)),
-            (Ok(at), None) => Some(data.services.remove(at).1),
+            (Ok(at), Some(new)) => {
+                let said = data.word(at);
+                if let (Some(word), Some(slot)) = (word, data.words.get_mut(at)) {
+                    *slot = word;
+                }
+                Some((core::mem::replace(&mut data.services[at].1, new), said))
+            }
+            (Ok(at), None) => {
+                let said = data.word(at);
+                if at < data.words.len() {
+                    data.words.remove(at);
+                }
+                Some((data.services.remove(at).1, said))
+            }
             (Err(at), Some(new)) => {
                 let services = &mut data.services;
                 // Why not left to the list itself: it makes room for four entries with the first,
@@ -238,13 +259,19 @@ impl Clients {
                     services.reserve_exact(services.len() / 2 + 1);
                 }
                 services.insert(at, (service.clone(), new));
+                if let Some(word) = word {
+                    if data.words.len() == data.words.capacity() {
+                        data.words.reserve_exact(data.words.len() / 2 + 1);
+                    }
+                    data.words.insert(at, word);
+                }
                 None
             }
             (Err(_), None) => None,
         };
         let removed = before
             .as_ref()
-            .map_or(0, |old| old.instances().len() as u64);
+            .map_or(0, |(old, _)| old.instances().len() as u64);
         self.instances = self.instances + added - removed;
         let revision = data.revision;
         self.own.set(client, Some(old_revision), revision);
@@ -376,6 +403,36 @@ impl Clients {
             .as_ref()
             .and_then(|origin| self.groups.get(origin))
             .is_some_and(|group| group.ends.is_some())
+    }
+
+    /// Notes whether a member can be reached. True when that is news.
+    pub(crate) fn set_present(&mut self, member: &NodeId, present: bool) -> bool {
+        if present {
+            self.present.insert(member.clone())
+        } else {
+            self.present.remove(member)
+        }
+    }
+
+    fn is_away(&self, origin: &Origin, group: &Group) -> bool {
+        group.ends.is_some() || !self.present.contains(&origin.node)
+    }
+
+    /// True when nobody can speak for the record at present: its owner cannot be reached, or has a
+    /// later life.
+    pub(crate) fn owner_is_away(&self, client: &Client) -> bool {
+        client.native.is_none()
+            && client.data.origin.as_ref().is_some_and(|origin| {
+                let group = self.groups.get(origin);
+                group.is_none_or(|group| self.is_away(origin, group))
+            })
+    }
+
+    /// True when records are held for which nobody can speak at present.
+    pub(crate) fn any_owner_is_away(&self) -> bool {
+        self.groups
+            .iter()
+            .any(|(origin, group)| !group.tree.is_empty() && self.is_away(origin, group))
     }
 
     pub(crate) fn bury(&mut self, client: &ClientId, now: Mono, keep: Period) -> bool {

@@ -146,6 +146,8 @@ impl Node {
             let request = reset_request(self.connections.get(conn).map(|c| &c.client), &redirect);
             if let Some(connection) = self.connections.get_mut(conn) {
                 connection.leaving = Some(leave_by);
+                let client = connection.client.clone();
+                self.asked_to_leave(&client);
             }
             self.counters.conns_reset += 1;
             self.call(

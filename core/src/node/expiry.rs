@@ -47,6 +47,7 @@ impl Node {
             group.ends.is_some_and(|ends| ends <= aged) || group.expires < aged
         });
         self.clients.purge_tombstones(self.clock.run());
+        self.purge_given_up();
     }
 
     /// Drops services that nobody has published or subscribed for long (Nacos

@@ -258,6 +258,8 @@ impl Node {
             fellow.heard = run;
             fellow.unanswered = 0;
             fellow.distro = distro;
+            fellow.told = 0;
+            fellow.telling = 0;
         }
         self.publish(NamingEvent::MembersChange(member.clone()));
         self.settle(out);
@@ -267,6 +269,7 @@ impl Node {
     pub(super) fn member_changed(&mut self, member: &NodeId, out: &mut Vec<Output>) {
         let reachable = self.members.reachable_conn(member).is_some();
         let returned = self.syncs.set_reachable(member, reachable);
+        self.note_presence(member, reachable);
         if self.stage == Stage::Loading {
             self.advance_load(out);
         }

@@ -58,6 +58,9 @@ pub(crate) struct Fellow {
     pub(crate) incarnation: Incarnation,
     /// When this node's clients were last verified with it.
     pub(super) verified: Mono,
+    /// Up to where it knows of places that were given up, and will with the verify under way.
+    pub(super) told: u64,
+    pub(super) telling: u64,
     /// It answered the setup with the `distro` ability.
     pub(super) distro: bool,
     /// What verify has found with it so far.
@@ -102,6 +105,8 @@ impl Members {
             unanswered: 0,
             incarnation: Incarnation(0),
             verified: now,
+            told: 0,
+            telling: 0,
             distro: false,
             proof: PeerProof::default(),
         };

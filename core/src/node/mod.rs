@@ -1,9 +1,10 @@
 //! The server machine. This file only joins the parts; each part is one noun of the protocol.
 //!
 //! # Layout
-//! - `connections`, `session`, `ejector`: transports, their setup, who has to leave
+//! - `connections`, `session`, `ejector`, `departures`: transports, their setup, who has to leave
 //! - `requests`, `naming`, `shared_names`, `params`: what clients ask
 //! - `clients`, `digest`, `services`: the tables · `beats`: clients without a connection
+//! - `words`, `given_up`: who of several is listed at a place
 //! - `sync`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
 //! - `members`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
 //! - `calls`, `timers`, `clock`: requests in flight, periodic timers, running time
@@ -14,10 +15,12 @@ mod calls;
 mod clients;
 mod clock;
 mod connections;
+mod departures;
 mod digest;
 mod ejector;
 mod expiry;
 mod fuzzy;
+mod given_up;
 mod links;
 mod members;
 mod naming;
@@ -36,6 +39,7 @@ mod timers;
 mod verify;
 mod views;
 mod watches;
+mod words;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -46,6 +50,7 @@ use calls::{Calls, Purpose};
 use clients::Clients;
 use clock::RunClock;
 use connections::Connections;
+use departures::Departures;
 use fuzzy::FuzzyWatches;
 use members::Members;
 use push::Pushes;
@@ -53,6 +58,7 @@ use services::Services;
 use snapshot::Load;
 use sync::Syncs;
 use timers::{Timer, Timers};
+use words::WordClock;
 
 use crate::config::Config;
 use crate::event::{Event, FailCause};
@@ -82,6 +88,8 @@ pub struct Node {
     calls: Calls,
     connections: Connections,
     clients: Clients,
+    departures: Departures,
+    words: WordClock,
     beats: Beats,
     services: Services,
     members: Members,
@@ -166,6 +174,8 @@ impl Node {
             calls: Calls::new(rng.next_u64()),
             connections: Connections::new(config.limits.clone()),
             clients: Clients::new(),
+            departures: Departures::default(),
+            words: WordClock::new(config.incarnation, now.mono),
             beats: Beats::default(),
             services: Services::default(),
             syncs: Syncs::new(&peers),
@@ -248,6 +258,7 @@ impl Node {
             self.members.next_deadline(),
             self.pushes.next_deadline(),
             self.fuzzy.next_deadline(),
+            self.departures.next_deadline(),
             aging,
         ]
         .into_iter()
@@ -359,6 +370,7 @@ impl Node {
             self.answered(conn, purpose, Err(FailCause::Timeout), out);
             self.settle(out);
         }
+        self.end_departures(out);
         self.tend_members(out);
         self.settle(out);
         self.send_due_syncs(out);

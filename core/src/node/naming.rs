@@ -114,8 +114,22 @@ impl Node {
         let is_batch = matches!(published, Some(Published::Batch(_)));
         let keep = is_batch && self.config.profile.has(Quirk::BatchKeepsRevision);
         let withdraws = published.is_none();
-        let before = self.clients.publish(client, service, published, keep);
+        let word = self
+            .config
+            .profile
+            .speaks_distro()
+            .then(|| self.words.next(self.now.mono));
+        let said = published.clone();
+        let before = self.clients.publish(client, service, published, word, keep);
         let before = before.expect("the client was found before");
+        if let Some((before, word)) = &before {
+            self.gave_up(service, before, *word, said.as_ref(), out);
+        }
+        if let (Some(said), Some(word)) = (&said, word)
+            && !self.departures.is_empty()
+        {
+            self.arrived(service, said, (client, word), out);
+        }
         if withdraws && before.is_none() {
             // Nothing to withdraw: the revision went up (part 12.37), peers learn it like a change.
             self.publish(NamingEvent::ClientChanged(client.clone()));

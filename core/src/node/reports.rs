@@ -200,6 +200,7 @@ impl Node {
             }
             self.members.table.remove(&gone);
             self.syncs.remove_target(&gone);
+            self.note_presence(&gone, false);
         }
         for peer in &peers {
             self.members.add(peer, run);

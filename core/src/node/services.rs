@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use super::clients::Clients;
 use crate::ids::{ClientId, Str};
+use crate::message::distro::Word;
 use crate::message::naming::{DEFAULT_CLUSTER, Instance, ServiceInfo, ServiceKey};
 use crate::protect::Share;
 use crate::time::{Mono, Wall};
@@ -333,9 +334,10 @@ fn as_healthy(instance: &Arc<Instance>) -> Arc<Instance> {
 /// The enabled instances that the publishers publish, each (ip, port, cluster) once.
 ///
 /// When two records claim the same one, the record whose owner still lives wins over one whose
-/// owner has a later life, a native one over a synced one, and then the later client id. Why: a
-/// client that moved is listed twice until its old record is gone, and consumers must not see the
-/// old content beside the new (part 12.23, 12.46, invariant S7).
+/// owner has a later life, then the claim that was said later, and then the later client id: the
+/// same at every node (docs/PROTOCOL.md, Places). Why: a client that moved is listed twice until
+/// its old record is gone, and consumers must not see the old content beside the new (part 12.23,
+/// 12.46, invariant S7).
 fn project(
     clients: &Clients,
     key: &ServiceKey,
@@ -346,23 +348,37 @@ fn project(
     hosts
 }
 
+/// What decides between two claims to a place; the last part only between records of Nacos peers,
+/// who do not say when.
+type Rank = (bool, Word, bool);
+
 /// The same with disabled instances.
 fn claimed(
     clients: &Clients,
     key: &ServiceKey,
     publishers: &BTreeSet<ClientId>,
 ) -> Vec<Arc<Instance>> {
-    let mut claims: Vec<((bool, bool), &Arc<Instance>)> = Vec::with_capacity(publishers.len());
+    let mut claims: Vec<(Rank, &Arc<Instance>)> = Vec::with_capacity(publishers.len());
+    let hidden = clients.given_up.of(key);
     for client in publishers {
         let entry = clients
             .get(client)
             .expect("the index holds only clients of the table");
-        let (_, published) = entry
+        let (published, word) = entry
             .data
-            .entry(key)
+            .claim(key)
             .expect("the index holds only what its clients publish");
-        let rank = (!clients.is_orphan(&entry.data), entry.native.is_some());
-        claims.extend(published.instances().iter().map(|one| (rank, one)));
+        let rank = (
+            !clients.is_orphan(&entry.data),
+            word,
+            word == Word(0) && entry.native.is_some(),
+        );
+        let hidden = hidden.filter(|_| clients.owner_is_away(entry));
+        let seen = published
+            .instances()
+            .iter()
+            .filter(|one| hidden.is_none_or(|hidden| !hidden.hides(one, word)));
+        claims.extend(seen.map(|one| (rank, one)));
     }
     // Why stable: among equal ranks the later client wins, and it comes last.
     claims.sort_by(|(_, one), (_, two)| place(one).cmp(&place(two)));

@@ -123,6 +123,7 @@ impl Node {
             origin,
             revision: Revision(0),
             services: Vec::new(),
+            words: Vec::new(),
         };
         self.clients.insert_native(Arc::new(data), Some(conn));
         if self.config.profile.speaks_distro() {
@@ -200,7 +201,8 @@ impl Node {
                 .get(&connection.client)
                 .and_then(|client| client.native.as_ref())
                 .is_some_and(|native| native.conn == Some(conn));
-            if is_its_own {
+            let was_sent_away = connection.leaving.is_some();
+            if is_its_own && !(was_sent_away && self.depart(&connection.client)) {
                 self.remove_client(&connection.client, cause, Period::ZERO, out);
             }
         }
@@ -223,6 +225,14 @@ impl Node {
         };
         let native = entry.native.is_some();
         self.beats.forget(client);
+        self.departures.forget(client);
+        // Who was sent away has not given anything up.
+        let moved = cause == RemoveCause::Ejected(CloseReason::Rebalanced);
+        if native && !moved {
+            for (at, (service, published)) in entry.data.services.iter().enumerate() {
+                self.gave_up(service, published, entry.data.word(at), None, out);
+            }
+        }
         if let Some(native) = &entry.native {
             for service in native.subscriptions.keys() {
                 let (service, client) = (service.clone(), client.clone());

@@ -6,5 +6,6 @@ mod cluster;
 mod connections;
 mod fuzzy;
 mod naming;
+mod places;
 mod refusals;
 mod replication;

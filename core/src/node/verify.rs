@@ -17,7 +17,8 @@ use crate::event::{Event, FailCause};
 use crate::ids::{ClientId, ConnId, NodeId, Revision};
 use crate::io::Output;
 use crate::message::distro::{
-    Digest, DigestAnswer, DigestRound, DigestVerify, DistroDataRequest, DistroDataResponse, Origin,
+    Digest, DigestAnswer, DigestRound, DigestVerify, DistroDataRequest, DistroDataResponse,
+    GivenUp, Origin,
 };
 use crate::message::{Request, Response, ResponseBody, code};
 use crate::profile::Quirk;
@@ -50,7 +51,16 @@ impl Node {
         }
         if self.members.speaks_distro(member) {
             let round = DigestRound::Whole(self.clients.own_tree().whole());
-            return self.send_digest(member, conn, round, out);
+            let told = self
+                .members
+                .table
+                .get(member)
+                .map_or(0, |fellow| fellow.told);
+            let (given_up, telling) = self.clients.given_up.after(told, run);
+            if let Some(fellow) = self.members.table.get_mut(member) {
+                fellow.telling = telling;
+            }
+            return self.send_digest(member, conn, round, given_up, out);
         }
         let natives: Vec<(ClientId, Revision)> = self
             .clients
@@ -89,12 +99,15 @@ impl Node {
         member: &NodeId,
         conn: ConnId,
         round: DigestRound,
+        given_up: Vec<GivenUp>,
         out: &mut Vec<Output>,
     ) {
         self.count_proof(member, |proof| proof.sent += 1);
         let verify = DigestVerify {
             origin: self.origin.clone(),
             round,
+            clock: self.words.now(self.now.mono),
+            given_up,
         };
         let request = Request::DistroData(DistroDataRequest::Digest(Box::new(verify)));
         let purpose = Purpose::Digest(member.clone());
@@ -149,9 +162,10 @@ impl Node {
 
     /// One of our nodes verifies all its clients at once.
     pub(super) fn digest_received(
-        &self,
+        &mut self,
         sender: Option<&Origin>,
         verify: &DigestVerify,
+        out: &mut Vec<Output>,
     ) -> Response {
         let answer =
             |answer| Response::ok(ResponseBody::DistroData(DistroDataResponse::Digest(answer)));
@@ -164,6 +178,8 @@ impl Node {
         if known > verify.origin.incarnation {
             return answer(DigestAnswer::Superseded(known));
         }
+        self.words.hear(verify.clock, self.now.mono);
+        self.hear_given_up(&verify.given_up, out);
         let nothing = DigestTree::default();
         let group = self.clients.group(&verify.origin);
         let tree = group.map_or(&nothing, |group| &group.tree);
@@ -220,6 +236,9 @@ impl Node {
             self.count_proof(target, |proof| proof.lost += 1);
             return;
         };
+        if let Some(fellow) = self.members.table.get_mut(target) {
+            fellow.told = fellow.telling;
+        }
         match answer {
             DigestAnswer::Match => {
                 self.count_proof(target, |proof| {
@@ -233,7 +252,8 @@ impl Node {
             DigestAnswer::Branches(theirs) => {
                 let leaves = self.leaves_of_differing_branches(&theirs);
                 if !leaves.is_empty() {
-                    self.send_digest(target, conn, DigestRound::Leaves(leaves), out);
+                    let round = DigestRound::Leaves(leaves);
+                    self.send_digest(target, conn, round, Vec::new(), out);
                 }
             }
             DigestAnswer::Entries { leaves, held } => self.repair(target, &leaves, held),

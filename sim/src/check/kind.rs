@@ -245,6 +245,7 @@ const fn told(event: &Event) -> Kind {
         | Event::Paused(_)
         | Event::SnapshotLoaded { .. }
         | Event::SnapshotFailed { .. }
+        | Event::GivenUp(_)
         | Event::BoundReached(_) => Kind::OtherEvent,
     }
 }

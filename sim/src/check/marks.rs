@@ -96,6 +96,7 @@ fn event_mark(event: &Event, found: &mut Found) {
         Event::PushFailed { .. } => found.mark("push-failed"),
         Event::SnapshotLoaded { .. } => found.mark("snapshot-loaded"),
         Event::SnapshotFailed { .. } => found.mark("snapshot-failed"),
+        Event::GivenUp(_) => found.mark("place-given-up"),
         Event::BoundReached(_) => found.mark("bound-reached"),
         Event::ClientChanged {
             cause: ChangeCause::Snapshot,

@@ -217,6 +217,7 @@ mod tests {
                 ServiceKey::named("s"),
                 Published::Single(Arc::new(instance)),
             )],
+            words: Vec::new(),
         }
     }
 

@@ -74,6 +74,7 @@ const fn event_name(event: &Event) -> &'static str {
         Event::Paused(_) => "Paused",
         Event::SnapshotLoaded { .. } => "SnapshotLoaded",
         Event::SnapshotFailed { .. } => "SnapshotFailed",
+        Event::GivenUp(_) => "GivenUp",
         Event::BoundReached(_) => "BoundReached",
     }
 }
@@ -124,6 +125,14 @@ pub(super) fn node(line: &mut Line<'_>, event: &Event) {
         } => {
             line.text("member", member);
             line.unsigned("incarnation", incarnation.0);
+        }
+        Event::GivenUp(given_up) => {
+            line.text("service", &Service(&given_up.service));
+            line.text(
+                "place",
+                &format_args!("{}:{}#{}", given_up.ip, given_up.port, given_up.cluster),
+            );
+            line.unsigned("word", given_up.word.0);
         }
         Event::Detecting(conn) => line.unsigned("conn", conn.0),
         Event::ConnectionRefused { conn, why } => {

@@ -6,7 +6,7 @@ use distro_core::ids::{ClientId, ConnId, Incarnation, NodeId, RequestId, Revisio
 use distro_core::io::{CloseReason, RemoveCause, Removed};
 use distro_core::message::distro::{
     ClientSyncData, Digest, DigestAnswer, DigestRound, DigestVerify, DistroDataRequest,
-    DistroDataResponse, Origin, SnapshotChunk, SnapshotEntry,
+    DistroDataResponse, Origin, SnapshotChunk, SnapshotEntry, Word,
 };
 use distro_core::message::internal::ConnectionSetupRequest;
 use distro_core::message::metadata::Metadata;
@@ -56,6 +56,7 @@ fn data(revision: u64) -> Arc<ClientSyncData> {
                 Published::Batch(Arc::from([plain])),
             ),
         ],
+        words: vec![Word(7), Word(8)],
     })
 }
 
@@ -167,6 +168,8 @@ fn digests_and_chunks_are_readable() {
     let verify = DistroDataRequest::Digest(Box::new(DigestVerify {
         origin: origin(),
         round,
+        clock: Word(9),
+        given_up: Vec::new(),
     }));
     let text = fields(request(&Request::DistroData(verify)));
     assert!(

@@ -120,6 +120,12 @@ impl Log {
             Event::ClientChanged { data, cause, .. } => {
                 trace!(client = %data.client, ?cause, "record changed");
             }
+            Event::GivenUp(place) => debug!(
+                service = %place.service,
+                ip = &*place.ip,
+                port = place.port,
+                "a place was given up while a member is away"
+            ),
             Event::Verified { target } => trace!(%target, "verified"),
             Event::Synced { client, target, .. } => trace!(%client, %target, "synced"),
             Event::SyncIgnored { client, .. } => trace!(%client, "sync ignored"),

@@ -59,6 +59,7 @@ impl Facts {
             | Event::Paused(_)
             | Event::SnapshotLoaded { .. }
             | Event::SnapshotFailed { .. }
+            | Event::GivenUp(_)
             | Event::BoundReached(_) => {}
         }
     }

@@ -97,6 +97,7 @@ pub(super) fn record(id: &ClientId, revision: u64, instance: Instance) -> Arc<Cl
         origin: None,
         revision: Revision(revision),
         services: vec![(service(), Published::Single(Arc::new(instance)))],
+        words: Vec::new(),
     })
 }
 

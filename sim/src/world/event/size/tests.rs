@@ -12,6 +12,7 @@ fn snapshot(records: usize) -> Response {
         origin: None,
         revision: Revision(1),
         services: vec![(ServiceKey::named("s"), published)],
+        words: Vec::new(),
     });
     Response::ok(ResponseBody::DistroData(DistroDataResponse::Snapshot(
         vec![data; records],
