@@ -3,7 +3,7 @@
 //! # Layout
 //! - `connections`, `session`, `ejector`, `departures`: transports, their setup, who has to leave
 //! - `requests`, `naming`, `shared_names`, `params`: what clients ask
-//! - `clients`, `digest`, `services`: the tables · `beats`: clients without a connection
+//! - `clients`, `digest`, `services`: the tables · `beats`, `owners`: clients without a connection
 //! - `words`, `given_up`: who of several is listed at a place
 //! - `sync`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
 //! - `members`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
@@ -24,6 +24,7 @@ mod given_up;
 mod links;
 mod members;
 mod naming;
+mod owners;
 mod params;
 mod push;
 mod reports;
