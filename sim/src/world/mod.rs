@@ -1,6 +1,7 @@
 //! Where a scenario runs. Every world takes the same scenario and tells the same
 //! [observations](crate::observe), so one set of checks judges all.
 
+mod common;
 pub mod event;
 mod link;
 pub mod tcp;

@@ -8,9 +8,9 @@ use super::conn::EndState;
 use super::machine::{Arrival, Machine};
 use super::network::path_of;
 use super::queue::Event;
-use super::rules::Scope;
 use crate::observe::Seen;
 use crate::scenario::model::{Action, Fault, HostId, Path, Scenario, What};
+use crate::world::common::rules::Scope;
 
 /// Which actions last at the moment.
 #[derive(Debug)]

@@ -10,26 +10,19 @@ use distro_core::rng::Rng;
 use distro_core::sdk::Sdk;
 use distro_core::time::Period;
 
-use super::clock::Clock;
 use super::machine::{Arrival, Machine};
 use crate::judge::Tables;
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
+use crate::world::common::clock::Clock;
+use crate::world::common::nodes_of;
 
 /// No moment at all.
 pub(crate) const NEVER: u64 = u64::MAX;
-/// The longest time a host may have been up before the run starts: clocks of different hosts are
-/// never comparable, and nothing may depend on one that starts at zero.
-const BOOT_MAX: Period = Period::from_secs(1_000);
 /// The first port that a client's connections come from; they count up and wrap around to it.
 const PORT_FIRST: u16 = 40_000;
 /// The place of a connection that the process has forgotten.
 const GONE: u32 = u32::MAX;
-
-/// How many of a scenario's hosts are nodes; the clients follow them.
-pub(crate) fn nodes_of(scenario: &Scenario) -> u32 {
-    u32::try_from(scenario.nodes.len()).unwrap_or(u32::MAX)
-}
 
 /// One host.
 #[derive(Debug)]
@@ -77,7 +70,6 @@ pub(crate) struct Host<M> {
 impl<M> Host<M> {
     fn new(scenario: &Scenario, host: HostId, seed: u64, profile: Profile) -> Host<M> {
         let name = scenario.host_name(host);
-        let boot = Rng::new(seed, &format!("boot {name}")).period(Period::ZERO, BOOT_MAX);
         let ip = match scenario.client(host) {
             Some(_) => address::client_ip(host.0 - nodes_of(scenario)),
             None => address::node_ip(host.0),
@@ -86,7 +78,7 @@ impl<M> Host<M> {
             process: None,
             powered: true,
             started: false,
-            clock: Clock::new(boot),
+            clock: Clock::booted(seed, name),
             armed: NEVER,
             due: NEVER,
             woken: (0, 0),

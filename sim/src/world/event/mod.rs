@@ -2,28 +2,22 @@
 //! skipped and messages pass as structs, so a run costs what its messages cost.
 //!
 //! # Layout
-//! - `queue` what is due next · `clock` a host's clocks · `host` hosts · `machine` what
-//!   runs on them
+//! - `queue` what is due next · `host` hosts · `machine` what runs on them
 //! - `process` how they run · `conn` connections · `network` sending · `receive` receiving
-//! - `rules` link faults that last · `size` sizes of messages
+//! - `size` sizes of messages
 //! - `fault` the timeline's faults · `workload` what applications and operators do
-//! - `record`, `state` what comes out
 
-pub(crate) mod clock;
 mod conn;
 pub(crate) mod fault;
-pub(crate) mod host;
-pub(crate) mod machine;
+mod host;
+mod machine;
 pub(crate) mod network;
 mod process;
 mod queue;
 mod receive;
-pub(crate) mod record;
-pub(crate) mod rules;
 mod size;
 mod slab;
-pub(crate) mod state;
-pub(crate) mod workload;
+mod workload;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -34,12 +28,14 @@ use crate::observe::{Observation, Seen};
 use crate::run::{Outcome, RunOptions};
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
+use crate::world::common::nodes_of;
+use crate::world::common::record::Recorder;
+use crate::world::common::state::state_hash;
 use fault::Faults;
-use host::{Hosts, nodes_of};
+use host::Hosts;
 use machine::{Arrival, Machine, Outbox, Process};
 use network::Network;
 use queue::{Event, Queue};
-use record::Recorder;
 use workload::Workload;
 
 /// Events in one run. Why: a day of a big cluster has less; a run that comes here never ends.
@@ -148,7 +144,7 @@ impl<'a, M: Machine> World<'a, M> {
     }
 
     fn finish(self) -> Result<Outcome, String> {
-        let state_hash = state::state_hash(self.scenario, &self.hosts);
+        let state_hash = state_hash(self.scenario, &self.hosts);
         let recorded = self.recorder.finish(Mono(self.now), &self.hosts)?;
         Ok(Outcome {
             notes: Vec::new(),

@@ -4,24 +4,21 @@ use distro_core::ids::{ConnId, NodeId, RequestId, Str};
 use distro_core::io::{CloseReason, SendError};
 use distro_core::message::{MalformedRequest, Request, Response, ResponseBody, code};
 use distro_core::rng::Rng;
-use distro_core::time::Period;
 
 use super::World;
 use super::conn::{Conn, EndState, NOWHERE, Payload, Segment};
 use super::machine::{Arrival, Machine};
 use super::queue::Event;
-use super::rules::{Fate, Rules, Subject};
 use super::size;
 use super::slab::Slab;
 use crate::observe::Seen;
 use crate::scenario::model::{Fault, HostId, LinkSpec, Path, Scenario, What};
+use crate::world::common::RETRANSMISSION_MAX;
+use crate::world::common::rules::{Fate, Rules, Subject};
 
 /// Segments under way or waiting, in all. Why: a cluster of a thousand clients has thousands; a
 /// run that comes here has a storm that no bound of the protocol stops.
 const SEGMENTS_MAX: usize = 4_000_000;
-/// The longest time from the end of a partition to the next retransmission. Why: a TCP sender
-/// probes again one retransmission timeout after the network is back, 200 ms at least.
-const RETRANSMISSION_MAX: Period = Period::from_millis(200);
 
 /// State of all links and connections.
 #[derive(Debug)]

@@ -4,10 +4,11 @@ use distro_core::ids::ConnId;
 
 use super::World;
 use super::host::NEVER;
-use super::machine::{Arrival, Birth, Effect, Machine};
+use super::machine::{Arrival, Effect, Machine};
 use super::queue::Event;
 use crate::observe::Seen;
 use crate::scenario::model::HostId;
+use crate::world::common::birth::Birth;
 
 /// Inputs handled at one moment. Why: a restart of the biggest cluster has thousands; a machine
 /// that answers itself at once would stay at one moment for ever.

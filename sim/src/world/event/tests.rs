@@ -15,11 +15,13 @@ use distro_core::sdk::io::SdkEvent;
 use distro_core::time::Now;
 use distro_node::carrier::Carrier;
 
-use super::machine::{Birth, Effect};
+use super::machine::Effect;
 use super::*;
 use crate::scenario::model::{
     Action, ClientOp, ClientSpec, Expect, Fault, LinkSpec, NodeSpec, Setting, What, WorldKind,
 };
+use crate::world::common::birth::Birth;
+use crate::world::common::clock::EPOCH_MILLIS;
 
 /// A machine whose behaviour the tests write.
 #[derive(Debug)]
@@ -372,7 +374,7 @@ fn a_wall_jump_that_lasts_jumps_back() {
         .filter(|(_, host, what)| *host == 1 && what.contains("ListIgnored"))
         .filter_map(|(_, _, what)| what.split('"').nth(5)?.parse().ok())
         .collect();
-    let from_epoch: Vec<i64> = stamps.iter().map(|at| at - clock::EPOCH_MILLIS).collect();
+    let from_epoch: Vec<i64> = stamps.iter().map(|at| at - EPOCH_MILLIS).collect();
     assert_eq!(from_epoch, [0, 502_000, 6_000]);
 }
 

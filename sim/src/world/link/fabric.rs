@@ -15,16 +15,11 @@ use distro_core::rng::Rng;
 use distro_core::time::{Now, Period};
 
 use crate::scenario::model::{Fault, HostId, LinkSpec, Path, Scenario, What};
-use crate::world::event::clock::Clock;
-use crate::world::event::host::nodes_of;
+use crate::world::common::clock::Clock;
+use crate::world::common::nodes_of;
+use crate::world::common::rules::{Fate, Rules};
 use crate::world::event::network::path_of;
-use crate::world::event::rules::{Fate, Rules};
 
-/// The longest time from the end of a partition to the next retransmission, as in the world
-/// `event`.
-const RETRANSMISSION_MAX: Period = Period::from_millis(200);
-/// The longest time a host may have been up before the run starts, as in the world `event`.
-const BOOT_MAX: Period = Period::from_secs(1_000);
 /// Requests whose kind is remembered per connection and direction. The oldest goes first.
 const KINDS_MAX: usize = 4_096;
 
@@ -193,16 +188,13 @@ impl Fabric {
             .map(HostId)
             .take(scenario.hosts())
             .map(|host| scenario.host_name(host));
-        let hosts = names.map(|name| {
-            let boot = Rng::new(seed, &format!("boot {name}")).period(Period::ZERO, BOOT_MAX);
-            HostState {
-                power: Power::Down,
-                pauses: 0,
-                slow: Vec::new(),
-                busy_until: 0,
-                clock: Clock::new(boot),
-                waiting: Vec::new(),
-            }
+        let hosts = names.map(|name| HostState {
+            power: Power::Down,
+            pauses: 0,
+            slow: Vec::new(),
+            busy_until: 0,
+            clock: Clock::booted(seed, name),
+            waiting: Vec::new(),
         });
         Fabric {
             inner: Mutex::new(Inner {

@@ -11,8 +11,8 @@ use super::netns::Links;
 use super::plan::{Ground, Plan, RealTime};
 use super::relay::{Relay, Way};
 use crate::scenario::model::{Fault, HostId, Scenario};
+use crate::world::common::nodes_of;
 use crate::world::event::fault::hosts_of;
-use crate::world::event::host::nodes_of;
 use crate::world::link::fabric::{Fabric, Medium, Power};
 
 /// What went wrong outside the driver's own turns, if anything.

@@ -23,8 +23,8 @@ use super::plan::{Plan, RealTime};
 use super::process::{News, NodeProcess, Start};
 use super::replay::{Life, LifeOf, Lived, Told};
 use crate::scenario::model::{ClientOp, HostId, Scenario};
-use crate::world::event::machine::{Birth, call_of, sdk_config};
-use crate::world::event::workload::Application;
+use crate::world::common::application::Application;
+use crate::world::common::birth::{Birth, call_of, sdk_config};
 use crate::world::link::agenda::Agenda;
 
 /// How often the driver looks at what tells nobody. It is also how delays are measured.

@@ -23,10 +23,10 @@ use crate::judge::Tables;
 use crate::observe::{Observation, Seen};
 use crate::run::{Outcome, RunOptions};
 use crate::scenario::model::{ClientOp, HostId, Scenario};
+use crate::world::common::nodes_of;
+use crate::world::common::record::Recorder;
+use crate::world::common::state::state_hash;
 use crate::world::event::fault::first_host;
-use crate::world::event::host::nodes_of;
-use crate::world::event::record::Recorder;
-use crate::world::event::state::state_hash;
 use crate::world::link::tell::{ClientTap, HostTap, Sees};
 
 /// One step of a machine, as it was recorded.

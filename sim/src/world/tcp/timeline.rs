@@ -8,8 +8,8 @@ use super::driver::{Driver, Running};
 use super::operate::{ask, question};
 use super::replay::Told;
 use crate::scenario::model::{Fault, HostId, NodeOp, What};
+use crate::world::common::nodes_of;
 use crate::world::event::fault::{End, end_of, hosts_of, rolled};
-use crate::world::event::host::nodes_of;
 use crate::world::link::agenda::Due;
 
 type Done = Result<(), String>;

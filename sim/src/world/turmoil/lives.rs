@@ -8,7 +8,7 @@ use super::host::ClientBirth;
 use super::stage::Process;
 use crate::observe::Seen;
 use crate::scenario::model::{ClientOp, HostId};
-use crate::world::event::machine::{Birth, call_of, node_config, sdk_config};
+use crate::world::common::birth::{Birth, call_of, node_config, sdk_config};
 use crate::world::link::fabric::Power;
 
 /// What came for a paused process.

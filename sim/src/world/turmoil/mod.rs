@@ -45,10 +45,10 @@ use turmoil::Sim;
 use crate::run::{Outcome, RunOptions};
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
-use crate::world::event::clock::EPOCH_MILLIS;
-use crate::world::event::record::Recorder;
-use crate::world::event::state::state_hash;
-use crate::world::event::workload::Application;
+use crate::world::common::application::Application;
+use crate::world::common::clock::EPOCH_MILLIS;
+use crate::world::common::record::Recorder;
+use crate::world::common::state::state_hash;
 use crate::world::link::agenda::Agenda;
 use crate::world::link::fabric::{Fabric, Medium, TrueTime};
 

@@ -18,7 +18,7 @@ use super::clock::true_time;
 use crate::judge::Tables;
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::{ClientOp, HostId};
-use crate::world::event::record::Recorder;
+use crate::world::common::record::Recorder;
 use crate::world::link::fabric::Fabric;
 use crate::world::link::tell::Sees;
 

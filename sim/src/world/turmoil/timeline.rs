@@ -9,8 +9,8 @@ use super::lives::Waiting;
 use crate::observe::Seen;
 use crate::scenario::address;
 use crate::scenario::model::{Fault, HostId, NodeOp, What};
+use crate::world::common::nodes_of;
 use crate::world::event::fault::{End, end_of, first_host, hosts_of, rolled};
-use crate::world::event::host::nodes_of;
 use crate::world::link::agenda::{BANDWIDTH_NOTE, Due};
 
 impl Driver<'_> {

@@ -1,4 +1,5 @@
 use distro_core::message::MessageKind;
+use distro_core::time::Period;
 
 use super::super::tests::{CLIENT, NODE, key, received, scenario, seen, times};
 use super::*;

@@ -6,11 +6,11 @@ use std::task::Waker;
 use distro_core::message::MessageKind;
 
 use super::{
-    Conn, Dial, Door, End, Fabric, Gate, Half, KINDS_MAX, Outbound, Passage, Power,
-    RETRANSMISSION_MAX, micros,
+    Conn, Dial, Door, End, Fabric, Gate, Half, KINDS_MAX, Outbound, Passage, Power, micros,
 };
 use crate::scenario::model::Path;
-use crate::world::event::rules::{Fate, Scope, Subject};
+use crate::world::common::RETRANSMISSION_MAX;
+use crate::world::common::rules::{Fate, Scope, Subject};
 
 impl Fabric {
     /// What becomes of a dial that starts now.

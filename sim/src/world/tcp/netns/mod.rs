@@ -22,7 +22,7 @@ use filter::Filter;
 pub(super) use space::Space;
 
 use crate::scenario::model::{Fault, Path, Scenario};
-use crate::world::event::rules::Scope;
+use crate::world::common::rules::Scope;
 
 /// As many hosts as a run may have: each is some processes and a link to make.
 const HOSTS_MAX: usize = 1_000;

@@ -1,10 +1,14 @@
 //! A host's two clocks over true time.
 
+use distro_core::rng::Rng;
 use distro_core::time::{Mono, Now, Period, Wall};
 
 /// Every host's wall clock at the start of a run: 2026-01-01T00:00:00Z, in Unix milliseconds.
 pub(crate) const EPOCH_MILLIS: i64 = 1_767_225_600_000;
 
+/// The longest time a host may have been up before the run starts: clocks of different hosts are
+/// never comparable, and nothing may depend on one that starts at zero.
+const BOOT_MAX: Period = Period::from_secs(1_000);
 const MILLION: i128 = 1_000_000;
 
 /// The clocks of one host. Both run on the same oscillator, so drift moves both; each jumps for
@@ -25,7 +29,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// A clock that runs true; its monotonic reading starts at `boot`.
-    pub(crate) const fn new(boot: Period) -> Clock {
+    const fn new(boot: Period) -> Clock {
         Clock {
             since: 0,
             counted: 0,
@@ -33,6 +37,12 @@ impl Clock {
             mono_ahead: boot.0,
             wall_ahead: 0,
         }
+    }
+
+    /// The clock of a host that was up for a while when the run begins.
+    pub(crate) fn booted(seed: u64, host: &str) -> Clock {
+        let mut rng = Rng::new(seed, &format!("boot {host}"));
+        Clock::new(rng.period(Period::ZERO, BOOT_MAX))
     }
 
     fn count(&self, at: u64) -> u64 {
