@@ -5,7 +5,7 @@ use std::io::BufWriter;
 
 use crate::judge::{Judge, Tables, Verdict};
 use crate::observe::Observation;
-use crate::run::RunOptions;
+use crate::outcome::RunOptions;
 use crate::scenario::model::Scenario;
 use crate::trace::{Header, TraceHash, TraceWriter};
 

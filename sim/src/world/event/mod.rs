@@ -25,7 +25,7 @@ use distro_core::ids::NodeId;
 use distro_core::time::{Mono, Period};
 
 use crate::observe::{Observation, Seen};
-use crate::run::{Outcome, RunOptions};
+use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
 use crate::world::common::nodes_of;

@@ -66,24 +66,13 @@ mod replay;
 mod support;
 mod timeline;
 
-use std::path::PathBuf;
-
-use crate::run::{Outcome, RunOptions};
+pub use crate::outcome::TcpOptions as Options;
+use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::model::Scenario;
 
 /// True when a signal ended a run of this world: whoever started it is to end as well.
 pub fn interrupted() -> bool {
     interrupt::told()
-}
-
-/// How to run in this world.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Options {
-    /// The binary `distro`; the one beside this program when absent.
-    pub distro: Option<PathBuf>,
-    /// Gives every host a network namespace of its own, with real packet loss, in place of the
-    /// relay. Needs root.
-    pub netns: bool,
 }
 
 /// Runs a scenario in real time.

@@ -21,7 +21,7 @@ use super::client::Log;
 use super::lag::Lag;
 use crate::judge::Tables;
 use crate::observe::{Observation, Seen};
-use crate::run::{Outcome, RunOptions};
+use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::model::{ClientOp, HostId, Scenario};
 use crate::world::common::nodes_of;
 use crate::world::common::record::Recorder;

@@ -42,7 +42,7 @@ use distro_core::rng::Rng;
 use distro_core::time::{Mono, Period};
 use turmoil::Sim;
 
-use crate::run::{Outcome, RunOptions};
+use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
 use crate::world::common::application::Application;

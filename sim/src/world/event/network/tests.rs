@@ -283,7 +283,7 @@ fn connections_are_forgotten_when_nobody_names_them() {
             .call(1_000 + n * 1_000, ClientOp::Unsubscribe(key("")))
             .call(1_500 + n * 1_000, ClientOp::Deregister(key("")));
     }
-    let options = crate::run::RunOptions::new(crate::scenario::model::WorldKind::Event, 1);
+    let options = crate::outcome::RunOptions::new(crate::scenario::model::WorldKind::Event, 1);
     let mut world: World<'_, super::super::tests::Probe> = World::new(&run, &options).unwrap();
     world.run().unwrap();
     assert_eq!(world.net.conns.len(), 1);
