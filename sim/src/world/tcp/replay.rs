@@ -159,33 +159,33 @@ pub(super) fn judge(
     }
     scenario.setting.lag = Period(lag.longest());
     let entries = merged(&lived.told, &parts, end);
-    let stage = Rc::new(Stage::new(&scenario, options, lived.calls)?);
+    let retelling = Rc::new(Retelling::new(&scenario, options, lived.calls)?);
     let parts = parts.into_iter();
     let mut players: Vec<Option<Player>> = parts
-        .map(|part| part.map(|part| Player::new(part, &stage)).transpose())
+        .map(|part| part.map(|part| Player::new(part, &retelling)).transpose())
         .collect::<Result<_, String>>()?;
     for (at, entry) in entries {
-        stage.at.set(at);
+        retelling.at.set(at);
         match entry {
-            Entry::Told(told) => stage.tell(&scenario, told, &mut players),
+            Entry::Told(told) => retelling.tell(&scenario, told, &mut players),
             Entry::Step(life) => {
                 if let Some(player) = &mut players[life] {
-                    player.step(&stage.machines);
+                    player.step(&retelling.machines);
                 }
             }
         }
     }
     drop(players);
-    let recorder = stage.recorder.borrow_mut().take();
+    let recorder = retelling.recorder.borrow_mut().take();
     let recorder = recorder.ok_or("the recorder is gone")?;
-    let recorded = recorder.finish(Mono(end), &stage.machines)?;
+    let recorded = recorder.finish(Mono(end), &retelling.machines)?;
     Ok(Outcome {
         verdict: recorded.verdict,
         skipped,
         simulated: Period(end),
         events: recorded.entries,
         trace_hash: recorded.hash,
-        state_hash: state_hash(&scenario, &stage.machines),
+        state_hash: state_hash(&scenario, &retelling.machines),
         lag: Some(scenario.setting.lag),
         notes: lived.notes,
     })
@@ -355,7 +355,7 @@ impl Tables for Machines {
 }
 
 /// What the checks watch.
-struct Stage {
+struct Retelling {
     recorder: RefCell<Option<Recorder>>,
     machines: Machines,
     /// True time.
@@ -364,12 +364,12 @@ struct Stage {
     addresses: BTreeMap<Str, u32>,
 }
 
-impl Stage {
+impl Retelling {
     fn new(
         scenario: &Scenario,
         options: &RunOptions,
         calls: BTreeMap<(u32, u64), ClientOp>,
-    ) -> Result<Stage, String> {
+    ) -> Result<Retelling, String> {
         let addresses = scenario.setting.addresses;
         let nodes = nodes_of(scenario);
         let hosts = u32::try_from(scenario.hosts()).unwrap_or(u32::MAX);
@@ -377,7 +377,7 @@ impl Stage {
             Some(client) => addresses.client_ip(client),
             None => addresses.node_ip(host),
         };
-        Ok(Stage {
+        Ok(Retelling {
             recorder: RefCell::new(Some(Recorder::new(scenario, options)?)),
             machines: Machines(RefCell::new((0..hosts).map(|_| None).collect())),
             at: Cell::new(0),
@@ -414,7 +414,7 @@ impl Stage {
     }
 }
 
-impl Sees for Stage {
+impl Sees for Retelling {
     fn see(&self, host: u32, what: Seen<'_>) {
         let seen = Observation {
             at: Mono(self.at.get()),
@@ -437,11 +437,11 @@ impl Sees for Stage {
 
 /// The steps that are left, and who tells of them.
 enum Lines {
-    Node(IntoIter<Step<Input>>, HostTap<Stage>),
-    Sdk(IntoIter<Step<SdkInput>>, ClientTap<Stage>),
+    Node(IntoIter<Step<Input>>, HostTap<Retelling>),
+    Sdk(IntoIter<Step<SdkInput>>, ClientTap<Retelling>),
 }
 
-/// One life on the stage.
+/// One life that is retold.
 struct Player {
     host: u32,
     /// Until it enters.
@@ -450,16 +450,16 @@ struct Player {
 }
 
 impl Player {
-    fn new(part: Part, stage: &Rc<Stage>) -> Result<Player, String> {
+    fn new(part: Part, retelling: &Rc<Retelling>) -> Result<Player, String> {
         let host = part.host;
         let (machine, lines) = match part.script {
             Script::Node(config, born, steps) => {
-                let tap = HostTap::new(stage.clone(), host);
+                let tap = HostTap::new(retelling.clone(), host);
                 let node = Box::new(new_node(*config, born)?);
                 (Machine::Node(node), Lines::Node(steps.into_iter(), tap))
             }
             Script::Sdk(config, born, steps) => {
-                let tap = ClientTap::new(stage.clone(), host);
+                let tap = ClientTap::new(retelling.clone(), host);
                 let sdk = Box::new(Sdk::new(*config, born));
                 (Machine::Sdk(sdk), Lines::Sdk(steps.into_iter(), tap))
             }

@@ -18,14 +18,14 @@
 //! to [`FINE_RUN_MAX`] and 10 ms in longer ones.
 //!
 //! # Layout
-//! - [`net`], [`clock`] what the shell runs on · [`host`] the hosts' software · [`stage`] recording · [`timeline`] what happens
+//! - [`net`], [`clock`] what the shell runs on · [`host`] the hosts' software · [`shared`] recording · [`timeline`] what happens
 //!   when · [`lives`] how processes start and end
 
 mod clock;
 mod host;
 mod lives;
 mod net;
-mod stage;
+mod shared;
 mod timeline;
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ use crate::world::link::fabric::{Fabric, Medium, TrueTime};
 
 use host::{Cradle, Nursery};
 use lives::Waiting;
-use stage::Stage;
+use shared::Shared;
 
 /// The longest run that is simulated with ticks of 1 ms. Why: a tick costs the same whatever its
 /// length, and a run of minutes must not take longer than its reader has patience.
@@ -91,7 +91,7 @@ struct HostPlan {
 struct Driver<'a> {
     scenario: &'a Scenario,
     sim: Sim<'a>,
-    stage: Rc<Stage>,
+    shared: Rc<Shared>,
     nursery: Rc<Nursery>,
     hosts: Vec<HostPlan>,
     applications: Vec<Application>,
@@ -148,7 +148,7 @@ impl<'a> Driver<'a> {
             has_latency: true,
         };
         let fabric = Arc::new(Fabric::new(scenario, seed, medium));
-        let stage = Rc::new(Stage::new(fabric, recorder, scenario.hosts()));
+        let shared = Rc::new(Shared::new(fabric, recorder, scenario.hosts()));
         let nursery = Rc::new(Nursery::default());
         let mut sim: Sim<'a> = simulation(scenario, seed);
         let mut hosts = Vec::with_capacity(scenario.hosts());
@@ -160,9 +160,9 @@ impl<'a> Driver<'a> {
                     let ip = address::node_id(number);
                     let ip = ip.ip().parse().map_err(|error| format!("{ip}: {error}"))?;
                     let cradle = Cradle::default();
-                    let (stage, inside) = (stage.clone(), cradle.clone());
+                    let (shared, inside) = (shared.clone(), cradle.clone());
                     sim.host(ip, move || {
-                        host::node(stage.clone(), number, inside.clone())
+                        host::node(shared.clone(), number, inside.clone())
                     });
                     Some((ip, cradle))
                 }
@@ -177,14 +177,14 @@ impl<'a> Driver<'a> {
                 cradle,
             });
         }
-        let (on_stage, births) = (stage.clone(), nursery.clone());
+        let (with_clients, births) = (shared.clone(), nursery.clone());
         sim.host(CLIENTS_IP, move || {
-            host::clients(on_stage.clone(), births.clone())
+            host::clients(with_clients.clone(), births.clone())
         });
         Ok(Driver {
             scenario,
             sim,
-            stage,
+            shared,
             nursery,
             hosts,
             applications: scenario
@@ -209,7 +209,7 @@ impl<'a> Driver<'a> {
     fn run(&mut self) -> Result<(), String> {
         let end = self.scenario.duration.0;
         loop {
-            for action in self.stage.fabric.exhausted() {
+            for action in self.shared.fabric.exhausted() {
                 self.end(action);
             }
             let now = self.now();
@@ -219,7 +219,7 @@ impl<'a> Driver<'a> {
             for host in std::mem::take(&mut self.expecting) {
                 self.deliver_waiting(host);
             }
-            if let Some(failure) = self.failure.take().or_else(|| self.stage.failure()) {
+            if let Some(failure) = self.failure.take().or_else(|| self.shared.failure()) {
                 return Err(failure);
             }
             if now >= end {
@@ -234,11 +234,11 @@ impl<'a> Driver<'a> {
     }
 
     fn finish(self) -> Result<Outcome, String> {
-        let state_hash = state_hash(self.scenario, &self.stage.processes);
-        let recorder = self.stage.recorder.borrow_mut().take();
+        let state_hash = state_hash(self.scenario, &self.shared.processes);
+        let recorder = self.shared.recorder.borrow_mut().take();
         let recorder = recorder.ok_or("the recorder is gone")?;
         let end = Mono(self.scenario.duration.0.max(self.now()));
-        let recorded = recorder.finish(end, &self.stage.processes)?;
+        let recorded = recorder.finish(end, &self.shared.processes)?;
         Ok(Outcome {
             notes: Vec::new(),
             verdict: recorded.verdict,

@@ -91,7 +91,7 @@ fn options(seed: u64) -> RunOptions {
 /// A run up to its end, to look at.
 struct Ran {
     seen: Vec<(u64, u32, String)>,
-    stage: Rc<Stage>,
+    shared: Rc<Shared>,
 }
 
 fn ran(scenario: &Scenario) -> Ran {
@@ -99,10 +99,10 @@ fn ran(scenario: &Scenario) -> Ran {
     let mut driver = Driver::new(scenario, 7, recorder).unwrap();
     driver.plan_churns();
     driver.run().unwrap();
-    let recorder = driver.stage.recorder.borrow_mut().take().unwrap();
+    let recorder = driver.shared.recorder.borrow_mut().take().unwrap();
     Ran {
         seen: recorder.seen,
-        stage: driver.stage.clone(),
+        shared: driver.shared.clone(),
     }
 }
 
@@ -110,7 +110,7 @@ impl Ran {
     /// How many instances of the service a node lists.
     fn listed(&self, node: HostId) -> usize {
         let mut count = 0;
-        self.stage.processes.with_node(node, &mut |node| {
+        self.shared.processes.with_node(node, &mut |node| {
             count = node.list(&demo(), "", false).len();
         });
         count
@@ -119,7 +119,7 @@ impl Ran {
     /// How many instances of the service a client believes in.
     fn believed(&self, client: HostId) -> usize {
         let mut count = 0;
-        self.stage.processes.with_sdk(client, &mut |sdk| {
+        self.shared.processes.with_sdk(client, &mut |sdk| {
             count = sdk.list(&demo()).map_or(0, |info| info.hosts.len());
         });
         count
@@ -127,7 +127,7 @@ impl Ran {
 
     fn server(&self, client: HostId) -> Option<String> {
         let mut server = None;
-        self.stage.processes.with_sdk(client, &mut |sdk| {
+        self.shared.processes.with_sdk(client, &mut |sdk| {
             server = sdk
                 .connected()
                 .map(|(server, _)| server.as_str().to_owned());
@@ -391,7 +391,7 @@ fn a_wall_clock_jump_lasts_as_long_as_its_fault() {
         };
         let ran = ran(&scenario(12, vec![(6, jump, lasts)]));
         ran.all_list(2);
-        let wall = |host| ran.stage.fabric.read_clock(host, 12_000_000).wall;
+        let wall = |host| ran.shared.fabric.read_clock(host, 12_000_000).wall;
         wall(0).millis_since(wall(1))
     };
     assert_eq!(ahead(Period::from_secs(3)), 0);

@@ -48,7 +48,7 @@ impl Driver<'_> {
             index,
             action: planned,
         };
-        self.stage.see_at(self.now(), first_host(planned).0, seen);
+        self.shared.see_at(self.now(), first_host(planned).0, seen);
         match &planned.what {
             What::Call { client, op } => {
                 if self.runs(client.0) {
@@ -89,7 +89,7 @@ impl Driver<'_> {
     }
 
     fn begin_fault(&mut self, action: u32, fault: &Fault, line: u32) {
-        let fabric = self.stage.fabric.clone();
+        let fabric = self.shared.fabric.clone();
         if let Fault::Bandwidth { .. } = fault {
             self.skipped.push((line, BANDWIDTH_NOTE.to_owned()));
         }
@@ -138,7 +138,7 @@ impl Driver<'_> {
 
     /// What a fault does to one host.
     fn begin_at(&mut self, host: u32, action: u32, fault: &Fault) {
-        let fabric = self.stage.fabric.clone();
+        let fabric = self.shared.fabric.clone();
         let now = self.now();
         match fault {
             Fault::Slow { per_message, .. } => fabric.slow(host, action, Some(*per_message)),
@@ -188,9 +188,9 @@ impl Driver<'_> {
             index,
             action: planned,
         };
-        self.stage.see_at(self.now(), first_host(planned).0, seen);
+        self.shared.see_at(self.now(), first_host(planned).0, seen);
         if let What::Fault { fault, lasts } = &planned.what {
-            self.stage.fabric.end(action);
+            self.shared.fabric.end(action);
             for host in hosts_of(fault) {
                 self.end_at(host.0, action, fault, *lasts);
             }
@@ -198,7 +198,7 @@ impl Driver<'_> {
     }
 
     fn end_at(&mut self, host: u32, action: u32, fault: &Fault, lasts: Period) {
-        let fabric = self.stage.fabric.clone();
+        let fabric = self.shared.fabric.clone();
         let now = self.now();
         match fault {
             Fault::Slow { .. } => fabric.slow(host, action, None),

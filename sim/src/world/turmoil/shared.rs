@@ -73,7 +73,7 @@ impl Tables for Processes {
 
 /// What the hosts share with the driver.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct Shared {
     pub(crate) fabric: Arc<Fabric>,
     pub(crate) processes: Processes,
     /// Taken out when the run is over.
@@ -84,9 +84,9 @@ pub(crate) struct Stage {
     last: Cell<u64>,
 }
 
-impl Stage {
-    pub(crate) fn new(fabric: Arc<Fabric>, recorder: Recorder, hosts: usize) -> Stage {
-        Stage {
+impl Shared {
+    pub(crate) fn new(fabric: Arc<Fabric>, recorder: Recorder, hosts: usize) -> Shared {
+        Shared {
             fabric,
             processes: Processes(RefCell::new((0..hosts).map(|_| None).collect())),
             recorder: RefCell::new(Some(recorder)),
@@ -121,7 +121,7 @@ impl Stage {
     }
 }
 
-impl Sees for Stage {
+impl Sees for Shared {
     fn see(&self, host: u32, what: Seen<'_>) {
         self.see_at(true_time(), host, what);
     }
