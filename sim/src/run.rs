@@ -6,7 +6,7 @@ use distro_core::profile::Profile;
 
 use crate::check;
 pub use crate::outcome::{Outcome, RunOptions};
-use crate::scenario::model::{Fault, Scenario, What, WorldKind};
+use crate::scenario::model::{Fault, HostFault, Scenario, What, WorldKind};
 use crate::scenario::scaled;
 use crate::world;
 use crate::world::tcp;
@@ -56,7 +56,7 @@ fn effective(scenario: &Scenario, profile: Option<Profile>) -> Cow<'_, Scenario>
     }
     for action in &mut scenario.timeline {
         if let What::Fault {
-            fault: Fault::Restart { profile: build, .. },
+            fault: Fault::Hosts(_, HostFault::Restart { profile: build, .. }),
             ..
         } = &mut action.what
         {

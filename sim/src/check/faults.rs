@@ -12,9 +12,11 @@ use distro_core::message::MessageKind;
 use distro_core::time::{Mono, Period};
 
 use crate::observe::{Observation, Seen};
-use crate::scenario::model::{Action, Fault, HostId, Path, What};
+use crate::scenario::model::{
+    Action, ConnFault, Effect, Fault, HostFault, HostId, LinkFault, NodeFault, Path, What,
+};
 pub use reach::Harm;
-use reach::{harm, kinds_harm, lasting_hosts, lasting_path, takes};
+use reach::{harm, takes};
 
 /// What is known about a host or a pair of hosts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -174,8 +176,9 @@ impl Faults {
         let What::Fault { fault, lasts } = &action.what else {
             return;
         };
+        let lasts = *lasts > Period::ZERO;
         match fault {
-            Fault::Drop { path, count } => {
+            Fault::Link(path, LinkFault::Drop { count }) => {
                 self.counted.push(Counted {
                     index,
                     left: *count,
@@ -183,7 +186,25 @@ impl Faults {
                 });
                 self.each_pair(path, |state| state.active += 1);
             }
-            Fault::FailApply { node, count } => {
+            Fault::Link(path, _) => {
+                let harm = harm(path);
+                self.each_pair(path, |state| {
+                    state.touch(at, harm);
+                    state.active += u32::from(lasts);
+                });
+            }
+            Fault::Conns(path, fault) => {
+                let noticed = match fault {
+                    ConnFault::Reset => at,
+                    // Nobody is told: the clocks start when a health check must have noticed.
+                    ConnFault::HalfOpen | ConnFault::DeadStream => at + self.silence,
+                };
+                self.each_pair(path, |state| state.touch(noticed, Harm::Severe));
+            }
+            Fault::Hosts(hosts, fault) => {
+                self.each_upset(hosts, fault, at, |state| state.active += u32::from(lasts));
+            }
+            Fault::Node(node, NodeFault::FailApply { count }) => {
                 self.counted.push(Counted {
                     index,
                     left: *count,
@@ -191,30 +212,6 @@ impl Faults {
                 });
                 if let Some(state) = self.host.get_mut(node.index()) {
                     state.active += 1;
-                }
-            }
-            Fault::Partition(_)
-            | Fault::Loss { .. }
-            | Fault::Delay { .. }
-            | Fault::Duplicate { .. }
-            | Fault::Reorder { .. }
-            | Fault::Corrupt { .. }
-            | Fault::Reset(_)
-            | Fault::HalfOpen(_)
-            | Fault::DeadStream(_)
-            | Fault::Bandwidth { .. }
-            | Fault::Slow { .. }
-            | Fault::Pause(_)
-            | Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. }
-            | Fault::WallJump { .. }
-            | Fault::MonoJump { .. }
-            | Fault::Drift { .. } => {
-                self.apply(fault, at);
-                if *lasts > Period::ZERO {
-                    self.enter(fault);
                 }
             }
         }
@@ -235,88 +232,47 @@ impl Faults {
             }
             return;
         }
-        if matches!(fault, Fault::Drop { .. } | Fault::FailApply { .. }) {
+        if *lasts == Period::ZERO {
             return;
         }
-        if *lasts > Period::ZERO {
-            self.leave(fault, at);
-        }
-    }
-
-    fn enter(&mut self, fault: &Fault) {
-        if let Some(path) = lasting_path(fault) {
-            self.each_pair(path, |state| state.active += 1);
-        }
-        for host in lasting_hosts(fault) {
-            if let Some(state) = self.host.get_mut(host.index()) {
-                state.active += 1;
-            }
-        }
-    }
-
-    fn leave(&mut self, fault: &Fault, at: Mono) {
-        if let Some(path) = lasting_path(fault) {
-            let harm = harm(path, fault);
-            self.each_pair(path, |state| {
-                state.active = state.active.saturating_sub(1);
-                state.touch(at, harm);
-            });
-        }
-        for host in lasting_hosts(fault) {
-            if let Some(state) = self.host.get_mut(host.index()) {
-                state.active = state.active.saturating_sub(1);
-                state.touch(at, Harm::Severe);
-            }
-        }
-        if let Fault::Pause(hosts) = fault {
-            for host in hosts {
-                self.stopped_time[host.index()] = at;
-            }
-        }
-    }
-
-    /// What a fault does at the moment it begins, whether it lasts or not.
-    fn apply(&mut self, fault: &Fault, at: Mono) {
         match fault {
-            Fault::Partition(path)
-            | Fault::Loss { path, .. }
-            | Fault::Delay { path, .. }
-            | Fault::Duplicate { path, .. }
-            | Fault::Reorder { path, .. }
-            | Fault::Corrupt { path, .. }
-            | Fault::Drop { path, .. }
-            | Fault::Bandwidth { path, .. } => {
-                let harm = harm(path, fault);
-                self.each_pair(path, |state| state.touch(at, harm));
+            Fault::Link(_, LinkFault::Drop { .. }) | Fault::Conns(..) | Fault::Node(..) => {}
+            Fault::Link(path, _) => {
+                let harm = harm(path);
+                self.each_pair(path, |state| {
+                    state.active = state.active.saturating_sub(1);
+                    state.touch(at, harm);
+                });
             }
-            Fault::Reset(path) => self.each_pair(path, |state| state.touch(at, Harm::Severe)),
-            Fault::HalfOpen(path) | Fault::DeadStream(path) => {
-                // Nobody is told: the clocks start when a health check must have noticed.
-                let noticed = at + self.silence;
-                self.each_pair(path, |state| state.touch(noticed, Harm::Severe));
+            Fault::Hosts(hosts, fault) => {
+                let over = |state: &mut State| state.active = state.active.saturating_sub(1);
+                self.each_upset(hosts, fault, at, over);
             }
-            Fault::Pause(hosts) => {
-                for host in hosts {
-                    self.touch_host(host.0, at);
-                    if let Some(time) = self.stopped_time.get_mut(host.index()) {
-                        *time = at;
-                    }
-                }
+        }
+    }
+
+    /// Hosts that a fault makes late or stops are touched, when it begins and when it ends. Deaths
+    /// and starts are seen as such.
+    fn each_upset(
+        &mut self,
+        hosts: &[HostId],
+        fault: &HostFault,
+        at: Mono,
+        mut act: impl FnMut(&mut State),
+    ) {
+        let still = match fault.effect() {
+            Effect::Late => false,
+            Effect::Still => true,
+            Effect::Nothing | Effect::Down | Effect::Again => return,
+        };
+        for host in hosts {
+            self.touch_host(host.0, at);
+            if let Some(state) = self.host.get_mut(host.index()) {
+                act(state);
             }
-            Fault::Slow { hosts, .. } | Fault::MonoJump { hosts, .. } => {
-                for host in hosts {
-                    self.touch_host(host.0, at);
-                }
+            if let Some(time) = self.stopped_time.get_mut(host.index()).filter(|_| still) {
+                *time = at;
             }
-            // Deaths and starts are seen as such. Wall clocks excuse nothing, and drift is in the
-            // bounds.
-            Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. }
-            | Fault::WallJump { .. }
-            | Fault::Drift { .. }
-            | Fault::FailApply { .. } => {}
         }
     }
 
@@ -339,7 +295,7 @@ impl Faults {
         let counted = self.counted.swap_remove(place);
         match &counted.what {
             Takes::Messages(path) => {
-                let harm = kinds_harm(path);
+                let harm = harm(path);
                 self.each_pair(path, |state| {
                     state.active = state.active.saturating_sub(1);
                     state.touch(at, harm);

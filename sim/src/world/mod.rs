@@ -4,5 +4,6 @@
 mod common;
 pub mod event;
 mod link;
+mod script;
 pub mod tcp;
 pub mod turmoil;

@@ -1,8 +1,8 @@
-//! What a fault touches, and how badly.
+//! Which messages a fault meets, and how badly it upsets.
 
 use distro_core::message::MessageKind;
 
-use crate::scenario::model::{Fault, HostId, Path};
+use crate::scenario::model::{HostId, Path};
 
 /// How much a fault upsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,70 +27,9 @@ pub(super) fn takes(
     (there || back) && kinds && path.requests.is_none_or(|wanted| wanted == request)
 }
 
-/// The path of a fault that lasts until it is ended.
-pub(super) fn lasting_path(fault: &Fault) -> Option<&Path> {
-    match fault {
-        Fault::Partition(path)
-        | Fault::Loss { path, .. }
-        | Fault::Delay { path, .. }
-        | Fault::Duplicate { path, .. }
-        | Fault::Reorder { path, .. }
-        | Fault::Corrupt { path, .. }
-        | Fault::Bandwidth { path, .. } => Some(path),
-        Fault::Drop { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Slow { .. }
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => None,
-    }
-}
-
-/// The hosts of a fault that lasts until it is ended.
-pub(super) fn lasting_hosts(fault: &Fault) -> &[HostId] {
-    match fault {
-        Fault::Slow { hosts, .. } | Fault::Pause(hosts) => hosts,
-        Fault::Partition(_)
-        | Fault::Loss { .. }
-        | Fault::Drop { .. }
-        | Fault::Delay { .. }
-        | Fault::Duplicate { .. }
-        | Fault::Reorder { .. }
-        | Fault::Corrupt { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Bandwidth { .. }
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => &[],
-    }
-}
-
-pub(super) fn harm(path: &Path, fault: &Fault) -> Harm {
-    if matches!(fault, Fault::Bandwidth { .. }) {
-        Harm::Severe
-    } else {
-        kinds_harm(path)
-    }
-}
-
 /// Losing service messages is made good by a retry; losing what keeps connections and members
 /// alive is not.
-pub(super) fn kinds_harm(path: &Path) -> Harm {
+pub(super) fn harm(path: &Path) -> Harm {
     let service = |kind: &MessageKind| {
         matches!(
             kind,

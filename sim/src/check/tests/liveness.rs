@@ -6,6 +6,7 @@ use distro_core::message::Request;
 use distro_core::message::cluster::NodeState;
 
 use super::*;
+use crate::scenario::model::HostFault;
 
 #[test]
 fn a_change_that_reaches_a_peer_late_breaks_l2() {
@@ -100,7 +101,7 @@ fn a_client_that_hangs_must_go_too() {
     let mut run = cluster(1, 1);
     run.connect(0, 0, "c");
     run.at(60_000);
-    run.fault(Fault::Pause(vec![HostId(1)]), 100, true);
+    run.fault(Fault::Hosts(vec![HostId(1)], HostFault::Pause), 100, true);
     assert_eq!(run.end(100), ["L4"]);
 }
 

@@ -12,15 +12,15 @@ const WITHDRAW_ONE_IN: u64 = 4;
 #[derive(Debug)]
 pub(crate) struct Application {
     /// What it does as soon as it starts.
-    pub(crate) start: Vec<ClientOp>,
+    start: Vec<ClientOp>,
     /// What its churn changes: entries of `start` that publish something.
     publishes: Vec<usize>,
     /// Entries of `publishes` that are withdrawn.
-    pub(crate) withdrawn: Vec<bool>,
+    withdrawn: Vec<bool>,
     /// Changes so far.
     changes: u64,
     /// Draws its changes and the gaps between them.
-    pub(crate) rng: Rng,
+    rng: Rng,
 }
 
 impl Application {
@@ -45,6 +45,12 @@ impl Application {
             changes: 0,
             rng: Rng::new(seed, &format!("churn {}", spec.name)),
         }
+    }
+
+    /// What it does as soon as its client starts.
+    pub(crate) fn begins(&mut self) -> Vec<ClientOp> {
+        self.withdrawn.fill(false);
+        self.start.clone()
     }
 
     /// The next change of what it publishes; none when it publishes nothing.

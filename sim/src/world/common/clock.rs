@@ -3,6 +3,8 @@
 use distro_core::rng::Rng;
 use distro_core::time::{Mono, Now, Period, Wall};
 
+use crate::world::script::stage::Turn;
+
 /// Every host's wall clock at the start of a run: 2026-01-01T00:00:00Z, in Unix milliseconds.
 pub(crate) const EPOCH_MILLIS: i64 = 1_767_225_600_000;
 
@@ -83,8 +85,17 @@ impl Clock {
             .saturating_add(u64::try_from(true_time).unwrap_or(u64::MAX))
     }
 
+    /// Changes at this moment of true time.
+    pub(crate) fn turn(&mut self, at: u64, turn: Turn) {
+        match turn {
+            Turn::Wall(millis) => self.jump_wall(millis),
+            Turn::Mono(by) => self.jump_mono(by),
+            Turn::Rate(ppm) => self.drift(at, ppm),
+        }
+    }
+
     /// From now on the clock runs this much faster than it did, in parts per million.
-    pub(crate) fn drift(&mut self, at: u64, ppm: i64) {
+    fn drift(&mut self, at: u64, ppm: i64) {
         self.counted = self.count(at);
         self.since = at;
         // A clock that stands still or runs back would never reach a deadline.
@@ -92,12 +103,12 @@ impl Clock {
     }
 
     /// The wall clock jumps, by signed milliseconds.
-    pub(crate) fn jump_wall(&mut self, millis: i64) {
+    fn jump_wall(&mut self, millis: i64) {
         self.wall_ahead = self.wall_ahead.saturating_add(millis);
     }
 
     /// The monotonic clock jumps forward.
-    pub(crate) fn jump_mono(&mut self, by: Period) {
+    fn jump_mono(&mut self, by: Period) {
         self.mono_ahead = self.mono_ahead.saturating_add(by.0);
     }
 }

@@ -5,19 +5,18 @@
 //! - `queue` what is due next · `host` hosts · `machine` what runs on them
 //! - `process` how they run · `conn` connections · `network` sending · `receive` receiving
 //! - `size` sizes of messages
-//! - `fault` the timeline's faults · `workload` what applications and operators do
+//! - `fault` what the script wants done
 
 mod conn;
-pub(crate) mod fault;
+mod fault;
 mod host;
 mod machine;
-pub(crate) mod network;
+mod network;
 mod process;
 mod queue;
 mod receive;
 mod size;
 mod slab;
-mod workload;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,12 +30,12 @@ use crate::scenario::model::{HostId, Scenario};
 use crate::world::common::nodes_of;
 use crate::world::common::record::Recorder;
 use crate::world::common::state::state_hash;
-use fault::Faults;
+use crate::world::script::stage::Done;
+use crate::world::script::{Script, Skipped};
 use host::Hosts;
 use machine::{Arrival, Machine, Outbox, Process};
 use network::Network;
 use queue::{Event, Queue};
-use workload::Workload;
 
 /// Events in one run. Why: a day of a big cluster has less; a run that comes here never ends.
 const EVENTS_MAX: u64 = 10_000_000_000;
@@ -44,19 +43,18 @@ const EVENTS_MAX: u64 = 10_000_000_000;
 #[derive(Debug)]
 pub(crate) struct World<'a, M> {
     scenario: &'a Scenario,
+    seed: u64,
     /// True time, in microseconds.
     now: u64,
     queue: Queue,
     hosts: Hosts<M>,
     net: Network,
-    faults: Faults,
-    workload: Workload,
     recorder: Recorder,
     outbox: Outbox,
     /// What a host tells its own process about what it just tried.
     local: VecDeque<(u32, Arrival)>,
     addresses: BTreeMap<NodeId, u32>,
-    skipped: Vec<(u32, String)>,
+    skipped: Skipped,
     failure: Option<String>,
     /// Inputs handled at this moment.
     instant: u64,
@@ -77,43 +75,26 @@ impl<'a, M: Machine> World<'a, M> {
     fn new(scenario: &'a Scenario, options: &RunOptions) -> Result<World<'a, M>, String> {
         let seed = options.seed;
         let nodes = (0..nodes_of(scenario)).map(|node| (address::node_id(node), node));
-        let mut world = World {
+        Ok(World {
             scenario,
+            seed,
             now: 0,
             queue: Queue::default(),
             hosts: Hosts::new(scenario, seed),
             net: Network::new(scenario, seed),
-            faults: Faults::new(scenario),
-            workload: Workload::new(scenario, seed),
             recorder: Recorder::new(scenario, options)?,
             outbox: Outbox::default(),
             local: VecDeque::new(),
             addresses: nodes.collect(),
-            skipped: Vec::new(),
+            skipped: Skipped::new(),
             failure: None,
             instant: 0,
-        };
-        world.plan();
-        Ok(world)
-    }
-
-    /// Puts everything that the scenario fixes in advance into the queue.
-    fn plan(&mut self) {
-        let nodes = self.scenario.nodes.iter().map(|node| node.start);
-        let clients = self.scenario.clients.iter().map(|client| client.start);
-        for (start, host) in nodes.chain(clients).zip(0..) {
-            self.queue.push(start.0, Event::Start(host));
-        }
-        for (action, index) in self.scenario.timeline.iter().zip(0..) {
-            self.queue.push(action.at.0, Event::Begin(index));
-        }
-        for client in 0..u32::try_from(self.scenario.clients.len()).unwrap_or(u32::MAX) {
-            self.plan_churn(client, None);
-        }
+        })
     }
 
     fn run(&mut self) -> Result<(), String> {
         let end = self.scenario.duration.0;
+        let mut script = Script::new(self.scenario, self.seed, self);
         let mut events = 0;
         while let Some((at, event)) = self.queue.pop() {
             if at > end {
@@ -127,19 +108,22 @@ impl<'a, M: Machine> World<'a, M> {
                 self.now = at;
                 self.instant = 0;
             }
-            self.dispatch(event);
+            self.dispatch(&mut script, event)?;
             while let Some((host, arrival)) = self.local.pop_front() {
                 self.deliver(host, arrival);
                 if self.failure.is_some() {
                     break;
                 }
             }
-            self.end_exhausted();
+            while let Some(action) = self.net.rules.exhausted.pop() {
+                script.end(self, action)?;
+            }
             if let Some(failure) = self.failure.take().or_else(|| self.recorder.failure()) {
                 return Err(failure);
             }
         }
         self.now = end;
+        self.skipped = script.into_skipped();
         Ok(())
     }
 
@@ -158,23 +142,15 @@ impl<'a, M: Machine> World<'a, M> {
         })
     }
 
-    fn dispatch(&mut self, event: Event) {
+    fn dispatch(&mut self, script: &mut Script<'_>, event: Event) -> Done {
         match event {
             Event::Wake(host) => self.wake(host),
             Event::Arrive(segment) => self.arrive(segment),
             Event::Serve(host) => self.serve(host),
             Event::DialTimeout(conn) => self.dial_timeout(conn),
-            Event::Start(host) => {
-                if !self.hosts[host].started {
-                    self.start(host);
-                }
-            }
-            Event::Begin(action) => self.begin(action),
-            Event::End(action) => self.end(action),
-            Event::RollStop(action, place) => self.roll_stop(action, place),
-            Event::RollStart(action, place) => self.roll_start(action, place),
-            Event::Churn(client) => self.churn(client),
+            Event::Script(due) => return script.due(self, due),
         }
+        Ok(())
     }
 
     /// The run cannot go on; the first reason counts.

@@ -12,7 +12,7 @@ use super::queue::Event;
 use super::size;
 use super::slab::Slab;
 use crate::observe::Seen;
-use crate::scenario::model::{Fault, HostId, LinkSpec, Path, Scenario, What};
+use crate::scenario::model::{HostId, LinkSpec, Scenario};
 use crate::world::common::RETRANSMISSION_MAX;
 use crate::world::common::rules::{Fate, Rules, Subject};
 
@@ -42,7 +42,6 @@ pub(crate) struct Network {
 impl Network {
     /// The network of a scenario.
     pub(crate) fn new(scenario: &Scenario, seed: u64) -> Network {
-        let filtered = |path: &Path| !path.kinds.is_empty() || path.requests.is_some();
         Network {
             conns: Slab::new(),
             segments: Slab::new(),
@@ -54,10 +53,7 @@ impl Network {
             faults: Rng::new(seed, "network faults"),
             link: scenario.link.clone(),
             message_bytes_max: scenario.message_bytes_max,
-            track_kinds: scenario.timeline.iter().any(|action| match &action.what {
-                What::Fault { fault, .. } => path_of(fault).is_some_and(filtered),
-                What::Call { .. } | What::Operate { .. } => false,
-            }),
+            track_kinds: scenario.tells_messages_apart(),
         }
     }
 
@@ -119,31 +115,6 @@ impl Network {
             order: self.sent,
             payload,
         })
-    }
-}
-
-/// The path of a fault that has one.
-pub(crate) const fn path_of(fault: &Fault) -> Option<&Path> {
-    match fault {
-        Fault::Partition(path) | Fault::Reset(path) | Fault::HalfOpen(path) => Some(path),
-        Fault::DeadStream(path)
-        | Fault::Loss { path, .. }
-        | Fault::Drop { path, .. }
-        | Fault::Delay { path, .. }
-        | Fault::Duplicate { path, .. }
-        | Fault::Reorder { path, .. }
-        | Fault::Corrupt { path, .. }
-        | Fault::Bandwidth { path, .. } => Some(path),
-        Fault::Slow { .. }
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => None,
     }
 }
 

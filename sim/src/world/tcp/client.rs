@@ -119,22 +119,15 @@ impl Tap<SdkInput, SdkOutput> for Recorder {
 /// Stops a task: while it is shut the task is not polled.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    pauses: Cell<u32>,
+    paused: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Gate {
     /// A pause begins, or ends.
     pub(super) fn pause(&self, pause: bool) {
-        let pauses = self.pauses.get();
-        self.pauses.set(if pause {
-            pauses + 1
-        } else {
-            pauses.saturating_sub(1)
-        });
-        if self.pauses.get() == 0
-            && let Some(waker) = self.waiting.borrow_mut().take()
-        {
+        self.paused.set(pause);
+        if !pause && let Some(waker) = self.waiting.borrow_mut().take() {
             waker.wake();
         }
     }
@@ -149,7 +142,7 @@ impl<F: Future> Future for Gated<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        if self.gate.pauses.get() > 0 {
+        if self.gate.paused.get() {
             *self.gate.waiting.borrow_mut() = Some(context.waker().clone());
             return Poll::Pending;
         }

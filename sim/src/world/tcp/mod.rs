@@ -48,7 +48,7 @@
 //! - [`plan`] addresses and ports · [`support`] what it can do · [`process`] a node's process ·
 //!   [`client`] a client · [`place`] where either is · [`operate`] the operator's hand
 //! - [`between`] what lies between: [`relay`], or [`netns`]
-//! - [`driver`] the run, [`timeline`] what happens when · [`replay`] the verdict · [`lag`] delays ·
+//! - [`driver`] the run, [`stage`] what the script wants done · [`replay`] the verdict · [`lag`] delays ·
 //!   [`interrupt`] signals
 
 mod between;
@@ -63,8 +63,8 @@ mod plan;
 mod process;
 mod relay;
 mod replay;
+mod stage;
 mod support;
-mod timeline;
 
 pub use crate::outcome::TcpOptions as Options;
 use crate::outcome::{Outcome, RunOptions};

@@ -26,8 +26,8 @@ use crate::scenario::model::{ClientOp, HostId, Scenario};
 use crate::world::common::nodes_of;
 use crate::world::common::record::Recorder;
 use crate::world::common::state::state_hash;
-use crate::world::event::fault::first_host;
 use crate::world::link::tell::{ClientTap, HostTap, Sees};
+use crate::world::script::Skipped;
 
 /// One step of a machine, as it was recorded.
 #[derive(Debug, Clone)]
@@ -98,6 +98,8 @@ pub(super) enum Told {
 pub(super) struct Lived {
     /// What is to be said of it, in words.
     pub(super) notes: Vec<String>,
+    /// What could not be done.
+    pub(super) skipped: Skipped,
     pub(super) lives: Vec<Life>,
     /// By true time.
     pub(super) told: Vec<(u64, Told)>,
@@ -140,9 +142,10 @@ pub(super) fn judge(
     mut scenario: Scenario,
     options: &RunOptions,
     lived: Lived,
-    skipped: Vec<(u32, String)>,
+    mut skipped: Skipped,
 ) -> Result<Outcome, String> {
     let end = scenario.duration.0;
+    skipped.extend(lived.skipped);
     let mut lag = Lag::default();
     lag.note(lived.lag);
     let pauses = pauses(&lived.told, end);
@@ -392,12 +395,12 @@ impl Retelling {
             Told::Began(action) => {
                 let index = action as usize;
                 let action = &scenario.timeline[index];
-                self.see(first_host(action).0, Seen::Began { index, action });
+                self.see(action.first_host().0, Seen::Began { index, action });
             }
             Told::Ended(action) => {
                 let index = action as usize;
                 let action = &scenario.timeline[index];
-                self.see(first_host(action).0, Seen::Ended { index, action });
+                self.see(action.first_host().0, Seen::Ended { index, action });
             }
             Told::Started { host, life } => {
                 let machine = players[life].as_mut().and_then(|player| player.enter());

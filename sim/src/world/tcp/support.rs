@@ -3,11 +3,16 @@
 use distro_core::profile::Profile;
 
 use super::netns::filter;
-use crate::scenario::model::{Action, Fault, HostId, NodeOp, Scenario, What};
-use crate::world::link::agenda::BANDWIDTH_NOTE;
+use crate::scenario::model::{
+    Action, Fault, HostFault, HostId, LinkFault, NodeFault, NodeOp, Path, Scenario, What,
+};
+use crate::world::link::BANDWIDTH_NOTE;
+use crate::world::script::{self, Can, Skipped};
 
-/// Actions that are left out: their line in the file, and why.
-pub(super) type Skipped = Vec<(u32, String)>;
+/// Why no clock is changed.
+pub(super) const CLOCKS: &str = "the clocks of the machine are not the testbed's to change";
+/// Why no node is told to fail.
+pub(super) const NO_ORDER: &str = "no released node takes the order to fail";
 
 /// The scenario without what cannot be done here.
 ///
@@ -25,101 +30,87 @@ pub(super) fn possible(scenario: &Scenario, netns: bool) -> Result<(Scenario, Sk
             crate::scenario::profile_text(node.profile)
         ));
     }
-    let mut possible = scenario.clone();
-    let mut skipped = Skipped::new();
-    possible.timeline.retain(|action| {
-        let why = obstacle(scenario, action).or_else(|| packets(action).filter(|_| netns));
-        if let Some(why) = &why {
-            skipped.push((action.line, why.clone()));
-        }
-        why.is_none()
-    });
-    skipped.extend(notes(&possible, netns));
-    Ok((possible, skipped))
+    let (possible, skipped) = script::possible(scenario, |action| can(scenario, action, netns));
+    Ok((possible.into_owned(), skipped))
 }
 
-/// Why an action is left out.
-fn obstacle(scenario: &Scenario, action: &Action) -> Option<String> {
-    let clock = "the clocks of the machine are not the testbed's to change";
+/// What this world can do of an action.
+fn can(scenario: &Scenario, action: &Action, netns: bool) -> Can {
     match &action.what {
         What::Fault { fault, .. } => match fault {
-            Fault::WallJump { .. } => Some(format!("wall-jump: {clock}")),
-            Fault::MonoJump { .. } => Some(format!("mono-jump: {clock}")),
-            Fault::Drift { .. } => Some(format!("drift: {clock}")),
-            Fault::FailApply { .. } => {
-                Some("fail-apply: no released node takes the order to fail".to_owned())
-            }
-            Fault::Restart {
-                profile: Some(profile),
-                ..
-            } if *profile != Profile::DISTRO => {
-                Some("restart: the released node has only the profile distro".to_owned())
-            }
-            Fault::Partition(_)
-            | Fault::Loss { .. }
-            | Fault::Drop { .. }
-            | Fault::Delay { .. }
-            | Fault::Duplicate { .. }
-            | Fault::Reorder { .. }
-            | Fault::Corrupt { .. }
-            | Fault::Reset(_)
-            | Fault::HalfOpen(_)
-            | Fault::DeadStream(_)
-            | Fault::Bandwidth { .. }
-            | Fault::Slow { .. }
-            | Fault::Pause(_)
-            | Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. } => None,
+            Fault::Link(path, fault) => link(path, fault, netns),
+            Fault::Conns(..) => Can::Wholly,
+            Fault::Hosts(_, fault) => host(fault, netns),
+            Fault::Node(_, fault @ NodeFault::FailApply { .. }) => not(fault.name(), NO_ORDER),
         },
         What::Operate {
             node,
             op: NodeOp::SetMembers(members),
         } => unknown_member(scenario, *node, members),
-        What::Operate { .. } | What::Call { .. } => None,
+        What::Operate { .. } | What::Call { .. } => Can::Wholly,
     }
 }
 
-/// Why an action cannot be done to packets.
-fn packets(action: &Action) -> Option<String> {
-    match &action.what {
-        What::Fault { fault, .. } => filter::obstacle(fault),
-        What::Operate { .. } | What::Call { .. } => None,
+fn not(name: &str, why: &str) -> Can {
+    Can::Not(format!("{name}: {why}"))
+}
+
+/// What it can do to links.
+fn link(path: &Path, fault: &LinkFault, netns: bool) -> Can {
+    let partly = |note: &str| Can::Partly(note.to_owned());
+    if !netns {
+        let narrow = matches!(fault, LinkFault::Bandwidth { .. });
+        return if narrow {
+            partly(BANDWIDTH_NOTE)
+        } else {
+            Can::Wholly
+        };
+    }
+    match (filter::rule(path, fault), fault) {
+        (Err(why), _) => Can::Not(why),
+        (Ok(_), LinkFault::Bandwidth { .. }) => {
+            partly("packets over the limit are dropped here, and TCP slows down; no sender is told")
+        }
+        (Ok(_), LinkFault::Loss { .. }) => {
+            partly("packets are lost here, and TCP sends them again: what messages lose is time")
+        }
+        (Ok(_), _) => Can::Wholly,
+    }
+}
+
+/// What it can do to hosts.
+fn host(fault: &HostFault, netns: bool) -> Can {
+    match fault {
+        HostFault::WallJump { .. } | HostFault::MonoJump { .. } | HostFault::Drift { .. } => {
+            not(fault.name(), CLOCKS)
+        }
+        HostFault::Slow { .. } if netns => not(fault.name(), filter::MESSAGES),
+        HostFault::Restart {
+            profile: Some(profile),
+        } if *profile != Profile::DISTRO => not(
+            fault.name(),
+            "the released node has only the profile distro",
+        ),
+        HostFault::Slow { .. }
+        | HostFault::Pause
+        | HostFault::Kill
+        | HostFault::PowerOff
+        | HostFault::Restart { .. }
+        | HostFault::RollingRestart { .. } => Can::Wholly,
     }
 }
 
 /// A node learns the ports of its members once, at its start.
-fn unknown_member(scenario: &Scenario, node: HostId, members: &[HostId]) -> Option<String> {
+fn unknown_member(scenario: &Scenario, node: HostId, members: &[HostId]) -> Can {
     let known = &scenario.nodes[node.index()].members;
-    let new = members.iter().find(|member| !known.contains(member))?;
-    Some(format!(
-        "set-members: a node learns the relay's ports of its members when it starts, and {} was \
-         none of them",
-        scenario.host_name(*new)
-    ))
-}
-
-/// What is done, but not wholly.
-fn notes(scenario: &Scenario, netns: bool) -> Skipped {
-    let note = |action: &Action| {
-        let What::Fault { fault, .. } = &action.what else {
-            return None;
-        };
-        let bandwidth = matches!(fault, Fault::Bandwidth { .. });
-        let loss = matches!(fault, Fault::Loss { .. });
-        let note = if bandwidth && netns {
-            "packets over the limit are dropped here, and TCP slows down; no sender is told"
-        } else if bandwidth {
-            BANDWIDTH_NOTE
-        } else if loss && netns {
-            "packets are lost here, and TCP sends them again: what messages lose is time"
-        } else {
-            return None;
-        };
-        Some((action.line, note.to_owned()))
-    };
-    scenario.timeline.iter().filter_map(note).collect()
+    match members.iter().find(|member| !known.contains(member)) {
+        None => Can::Wholly,
+        Some(new) => Can::Not(format!(
+            "set-members: a node learns the relay's ports of its members when it starts, and {} \
+             was none of them",
+            scenario.host_name(*new)
+        )),
+    }
 }
 
 #[cfg(test)]

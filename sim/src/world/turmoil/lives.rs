@@ -1,6 +1,7 @@
 //! Lives of processes: how they start and end, and how what somebody wants of them reaches them.
 
 use distro_core::io::Command;
+use distro_core::profile::Profile;
 use distro_node::shell::sdk::Asked;
 
 use super::Driver;
@@ -10,6 +11,7 @@ use crate::observe::Seen;
 use crate::scenario::model::{ClientOp, HostId};
 use crate::world::common::birth::{Birth, call_of, node_config, sdk_config};
 use crate::world::link::fabric::Power;
+use crate::world::script::stage::Stage;
 
 /// What came for a paused process.
 #[derive(Debug)]
@@ -19,13 +21,8 @@ pub(super) enum Waiting {
 }
 
 impl Driver<'_> {
-    /// True while a process runs, or is about to, on a host.
-    pub(super) fn runs(&self, host: u32) -> bool {
-        self.shared.fabric.power(host) == Power::Running
-    }
-
     /// Starts a process; none may run there.
-    pub(super) fn start(&mut self, host: u32) {
+    pub(super) fn start_process(&mut self, host: u32, profile: Profile) {
         let fabric = self.shared.fabric.clone();
         let now = self.now();
         if fabric.power(host) == Power::Off {
@@ -33,12 +30,11 @@ impl Driver<'_> {
         }
         fabric.set_power(host, Power::Running);
         let plan = &mut self.hosts[host as usize];
-        plan.started = true;
         plan.births += 1;
         let birth = Birth {
             scenario: self.scenario,
             host: HostId(host),
-            profile: plan.profile,
+            profile,
             life: plan.births,
             seed: plan.lives.next_u64(),
             now: fabric.read_clock(host, now),
@@ -66,25 +62,16 @@ impl Driver<'_> {
                 self.nursery.waiting.borrow_mut().push_back(birth);
                 self.nursery.told.notify_one();
                 self.expecting.insert(host);
-                self.applications[index].withdrawn.fill(false);
-                self.hosts[host as usize].waiting.extend(
-                    self.applications[index]
-                        .start
-                        .iter()
-                        .cloned()
-                        .map(Waiting::Call),
-                );
             }
             (_, _, None) => {}
         }
     }
 
     /// Ends a process, if one runs there.
-    pub(super) fn stop(&mut self, host: u32, silent: bool) {
+    pub(super) fn stop_process(&mut self, host: u32, silent: bool) {
         let fabric = self.shared.fabric.clone();
         let ran = self.runs(host);
         let plan = &mut self.hosts[host as usize];
-        plan.started = true;
         plan.waiting.clear();
         if silent {
             fabric.vanish(host);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::Pair;
-use crate::scenario::model::{Fault, Path};
+use crate::scenario::model::{LinkFault, Path};
 
 /// The table, its counters and an empty chain.
 pub(super) const TABLE: &str = "table inet testbed {\n\
@@ -58,41 +58,41 @@ fn between((from, to): &Pair) -> String {
     format!("ip saddr {from} ip daddr {to}")
 }
 
-/// The rules of a fault that lasts, for these pairs; none when it is none of packets.
-pub(super) fn rules(fault: &Fault, pairs: &[Pair]) -> Option<Vec<String>> {
-    let what = match fault {
-        Fault::Partition(_) => CUT.to_owned(),
-        Fault::Loss { per_million, .. } => lost(*per_million),
-        Fault::Bandwidth {
+/// Why faults of messages are none of packets.
+pub(in crate::world::tcp) const MESSAGES: &str = "namespaces show packets, not messages";
+
+/// What happens to the packets of a fault that lasts, or why it cannot be done to packets.
+pub(in crate::world::tcp) fn rule(path: &Path, fault: &LinkFault) -> Result<String, String> {
+    let name = fault.name();
+    let rule = match fault {
+        LinkFault::Partition => CUT.to_owned(),
+        LinkFault::Loss { per_million } => lost(*per_million),
+        LinkFault::Bandwidth {
             bytes_per_second,
             queue_bytes,
-            ..
         } => format!(
             "limit rate over {bytes_per_second} bytes/second burst {queue_bytes} bytes \
              counter name limited drop"
         ),
-        Fault::Drop { .. }
-        | Fault::Delay { .. }
-        | Fault::Duplicate { .. }
-        | Fault::Reorder { .. }
-        | Fault::Corrupt { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Slow { .. }
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => return None,
+        LinkFault::Drop { .. } => return Err(format!("{name}: {MESSAGES}")),
+        LinkFault::Delay { .. }
+        | LinkFault::Duplicate { .. }
+        | LinkFault::Reorder { .. }
+        | LinkFault::Corrupt { .. } => {
+            return Err(format!("{name}: packets are dropped, and nothing else"));
+        }
     };
-    // One rule for each pair: a limit is one of its own.
-    let rule = |pair| format!("{} {what}", between(pair));
-    Some(pairs.iter().map(rule).collect())
+    if path.is_whole() {
+        Ok(rule)
+    } else {
+        Err(format!("{name} of some messages: {MESSAGES}"))
+    }
+}
+
+/// The rule for these pairs, one for each: a limit is one of its own.
+pub(super) fn rules(rule: &str, pairs: &[Pair]) -> Vec<String> {
+    let rule = |pair| format!("{} {rule}", between(pair));
+    pairs.iter().map(rule).collect()
 }
 
 /// Resets do not get through from the first of the pair to the second.
@@ -103,39 +103,6 @@ pub(super) fn without_resets(pair: &Pair) -> String {
 /// One direction of one connection is dead.
 pub(super) fn dead(pair: &Pair, (from, to): (u16, u16)) -> String {
     format!("{} tcp sport {from} tcp dport {to} {CUT}", between(pair))
-}
-
-/// Why a fault cannot be done to packets, if it cannot.
-pub(in crate::world::tcp) fn obstacle(fault: &Fault) -> Option<String> {
-    let messages = |name| Some(format!("{name}: namespaces show packets, not messages"));
-    let whole = |name, path: &Path| {
-        let is_whole = path.kinds.is_empty() && path.requests.is_none();
-        if is_whole { None } else { messages(name) }
-    };
-    let only = |name| Some(format!("{name}: packets are dropped, and nothing else"));
-    match fault {
-        Fault::Partition(path) => whole("partition of some messages", path),
-        Fault::Loss { path, .. } => whole("loss of some messages", path),
-        Fault::Bandwidth { path, .. } => whole("bandwidth of some messages", path),
-        Fault::Drop { .. } => messages("drop"),
-        Fault::Slow { .. } => messages("slow"),
-        Fault::Delay { .. } => only("delay"),
-        Fault::Duplicate { .. } => only("duplicate"),
-        Fault::Reorder { .. } => only("reorder"),
-        Fault::Corrupt { .. } => only("corrupt"),
-        Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => None,
-    }
 }
 
 #[cfg(test)]
@@ -163,7 +130,8 @@ mod tests {
             lost_per_million: 10_000,
             ..Filter::default()
         };
-        let cut = rules(&Fault::Partition(path()), &[pair()]).unwrap();
+        let cut = rule(&path(), &LinkFault::Partition).unwrap();
+        let cut = rules(&cut, &[pair()]);
         filter.lasting.insert(3, cut);
         filter.dead.push(dead(&pair(), (9848, 40_000)));
         filter.off.insert("10.0.0.3".to_owned());
@@ -195,14 +163,10 @@ mod tests {
             requests: Some(true),
             ..path()
         };
-        assert_eq!(obstacle(&Fault::Partition(path())), None);
-        let why = obstacle(&Fault::Partition(some)).unwrap();
+        assert!(rule(&path(), &LinkFault::Partition).is_ok());
+        let why = rule(&some, &LinkFault::Partition).unwrap_err();
         assert!(why.ends_with("packets, not messages"), "{why}");
-        let drop = Fault::Drop {
-            path: path(),
-            count: 1,
-        };
-        assert!(obstacle(&drop).is_some());
-        assert_eq!(rules(&drop, &[pair()]), None);
+        let drop = LinkFault::Drop { count: 1 };
+        assert!(rule(&path(), &drop).is_err());
     }
 }
