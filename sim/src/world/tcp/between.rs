@@ -8,9 +8,10 @@ use std::sync::Arc;
 use distro_core::time::Period;
 use tokio::sync::watch;
 
-use super::netns::{Links, filter};
+use super::netns::Links;
 use super::plan::{Ground, Plan, RealTime};
 use super::relay::{Relay, Way};
+use super::support::MESSAGES;
 use crate::scenario::model::{ConnFault, HostId, LinkFault, Path, Scenario};
 use crate::world::common::nodes_of;
 use crate::world::link::fabric::{Fabric, Medium, Power};
@@ -132,7 +133,7 @@ impl<'a> Between<'a> {
                 doors.fabric.slow(host, per_message);
                 Ok(())
             }
-            Between::Spaces(_) => Err(filter::MESSAGES.to_owned()),
+            Between::Spaces(_) => Err(MESSAGES.to_owned()),
         }
     }
 

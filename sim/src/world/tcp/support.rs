@@ -2,7 +2,7 @@
 
 use distro_core::profile::Profile;
 
-use super::netns::filter;
+use super::netns::filter::Drops;
 use crate::scenario::model::{
     Action, Fault, HostFault, HostId, LinkFault, NodeFault, NodeOp, Path, Scenario, What,
 };
@@ -11,6 +11,8 @@ use crate::world::script::{self, Can, Skipped};
 
 /// Why no clock is changed.
 pub(super) const CLOCKS: &str = "the clocks of the machine are not the testbed's to change";
+/// Why faults of messages are none of packets.
+pub(super) const MESSAGES: &str = "namespaces show packets, not messages";
 /// Why no node is told to fail.
 pub(super) const NO_ORDER: &str = "no released node takes the order to fail";
 
@@ -58,23 +60,55 @@ fn not(name: &str, why: &str) -> Can {
 /// What it can do to links.
 fn link(path: &Path, fault: &LinkFault, netns: bool) -> Can {
     let partly = |note: &str| Can::Partly(note.to_owned());
-    if !netns {
-        let narrow = matches!(fault, LinkFault::Bandwidth { .. });
-        return if narrow {
-            partly(BANDWIDTH_NOTE)
-        } else {
-            Can::Wholly
+    if netns {
+        return match drops(path, fault) {
+            Err(why) => Can::Not(why),
+            Ok(Drops::All) => Can::Wholly,
+            Ok(Drops::Some(_)) => partly(
+                "packets are lost here, and TCP sends them again: what messages lose is time",
+            ),
+            Ok(Drops::Over(..)) => partly(
+                "packets over the limit are dropped here, and TCP slows down; no sender is told",
+            ),
         };
     }
-    match (filter::rule(path, fault), fault) {
-        (Err(why), _) => Can::Not(why),
-        (Ok(_), LinkFault::Bandwidth { .. }) => {
-            partly("packets over the limit are dropped here, and TCP slows down; no sender is told")
+    match fault {
+        LinkFault::Bandwidth { .. } => partly(BANDWIDTH_NOTE),
+        LinkFault::Partition
+        | LinkFault::Loss { .. }
+        | LinkFault::Drop { .. }
+        | LinkFault::Delay { .. }
+        | LinkFault::Duplicate { .. }
+        | LinkFault::Reorder { .. }
+        | LinkFault::Corrupt { .. } => Can::Wholly,
+    }
+}
+
+/// The packets that a fault of links drops, or why it cannot be done to packets.
+///
+/// # Errors
+/// It is about messages, or does something else to them.
+pub(super) fn drops(path: &Path, fault: &LinkFault) -> Result<Drops, String> {
+    let name = fault.name();
+    let drops = match *fault {
+        LinkFault::Partition => Drops::All,
+        LinkFault::Loss { per_million } => Drops::Some(per_million),
+        LinkFault::Bandwidth {
+            bytes_per_second,
+            queue_bytes,
+        } => Drops::Over(bytes_per_second, queue_bytes),
+        LinkFault::Drop { .. } => return Err(format!("{name}: {MESSAGES}")),
+        LinkFault::Delay { .. }
+        | LinkFault::Duplicate { .. }
+        | LinkFault::Reorder { .. }
+        | LinkFault::Corrupt { .. } => {
+            return Err(format!("{name}: packets are dropped, and nothing else"));
         }
-        (Ok(_), LinkFault::Loss { .. }) => {
-            partly("packets are lost here, and TCP sends them again: what messages lose is time")
-        }
-        (Ok(_), _) => Can::Wholly,
+    };
+    if path.is_whole() {
+        Ok(drops)
+    } else {
+        Err(format!("{name} of some messages: {MESSAGES}"))
     }
 }
 
@@ -84,7 +118,7 @@ fn host(fault: &HostFault, netns: bool) -> Can {
         HostFault::WallJump { .. } | HostFault::MonoJump { .. } | HostFault::Drift { .. } => {
             not(fault.name(), CLOCKS)
         }
-        HostFault::Slow { .. } if netns => not(fault.name(), filter::MESSAGES),
+        HostFault::Slow { .. } if netns => not(fault.name(), MESSAGES),
         HostFault::Restart {
             profile: Some(profile),
         } if *profile != Profile::DISTRO => not(
@@ -139,5 +173,24 @@ mod tests {
         scenario.nodes[1].profile = crate::scenario::profile("nacos-2.3").unwrap();
         let error = possible(&scenario, false).unwrap_err();
         assert!(error.ends_with("n2 has nacos-2.3"), "{error}");
+    }
+
+    #[test]
+    fn what_is_about_messages_cannot_be_done_to_packets() {
+        let whole = Path {
+            from: vec![HostId(0)],
+            to: vec![HostId(1)],
+            both: false,
+            kinds: Vec::new(),
+            requests: None,
+        };
+        let some = Path {
+            requests: Some(true),
+            ..whole.clone()
+        };
+        assert_eq!(drops(&whole, &LinkFault::Partition), Ok(Drops::All));
+        let why = drops(&some, &LinkFault::Partition).unwrap_err();
+        assert!(why.ends_with("packets, not messages"), "{why}");
+        assert!(drops(&whole, &LinkFault::Drop { count: 1 }).is_err());
     }
 }

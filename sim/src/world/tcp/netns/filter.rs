@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::Pair;
-use crate::scenario::model::{LinkFault, Path};
 
 /// The table, its counters and an empty chain.
 pub(super) const TABLE: &str = "table inet testbed {\n\
@@ -58,40 +57,33 @@ fn between((from, to): &Pair) -> String {
     format!("ip saddr {from} ip daddr {to}")
 }
 
-/// Why faults of messages are none of packets.
-pub(in crate::world::tcp) const MESSAGES: &str = "namespaces show packets, not messages";
+/// Which packets a fault drops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::world::tcp) enum Drops {
+    /// All.
+    All,
+    /// So many per million.
+    Some(u32),
+    /// What is over so many bytes a second, after so many bytes.
+    Over(u64, u64),
+}
 
-/// What happens to the packets of a fault that lasts, or why it cannot be done to packets.
-pub(in crate::world::tcp) fn rule(path: &Path, fault: &LinkFault) -> Result<String, String> {
-    let name = fault.name();
-    let rule = match fault {
-        LinkFault::Partition => CUT.to_owned(),
-        LinkFault::Loss { per_million } => lost(*per_million),
-        LinkFault::Bandwidth {
-            bytes_per_second,
-            queue_bytes,
-        } => format!(
-            "limit rate over {bytes_per_second} bytes/second burst {queue_bytes} bytes \
-             counter name limited drop"
-        ),
-        LinkFault::Drop { .. } => return Err(format!("{name}: {MESSAGES}")),
-        LinkFault::Delay { .. }
-        | LinkFault::Duplicate { .. }
-        | LinkFault::Reorder { .. }
-        | LinkFault::Corrupt { .. } => {
-            return Err(format!("{name}: packets are dropped, and nothing else"));
+impl Drops {
+    fn rule(self) -> String {
+        match self {
+            Drops::All => CUT.to_owned(),
+            Drops::Some(per_million) => lost(per_million),
+            Drops::Over(per_second, queue) => format!(
+                "limit rate over {per_second} bytes/second burst {queue} bytes \
+                 counter name limited drop"
+            ),
         }
-    };
-    if path.is_whole() {
-        Ok(rule)
-    } else {
-        Err(format!("{name} of some messages: {MESSAGES}"))
     }
 }
 
-/// The rule for these pairs, one for each: a limit is one of its own.
-pub(super) fn rules(rule: &str, pairs: &[Pair]) -> Vec<String> {
-    let rule = |pair| format!("{} {rule}", between(pair));
+/// The rules for these pairs, one for each: a limit is one of its own.
+pub(super) fn rules(drops: Drops, pairs: &[Pair]) -> Vec<String> {
+    let rule = |pair| format!("{} {}", between(pair), drops.rule());
     pairs.iter().map(rule).collect()
 }
 
@@ -108,17 +100,6 @@ pub(super) fn dead(pair: &Pair, (from, to): (u16, u16)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::model::HostId;
-
-    fn path() -> Path {
-        Path {
-            from: vec![HostId(0)],
-            to: vec![HostId(1)],
-            both: false,
-            kinds: Vec::new(),
-            requests: None,
-        }
-    }
 
     fn pair() -> Pair {
         ("10.0.0.1".to_owned(), "10.0.0.2".to_owned())
@@ -130,9 +111,7 @@ mod tests {
             lost_per_million: 10_000,
             ..Filter::default()
         };
-        let cut = rule(&path(), &LinkFault::Partition).unwrap();
-        let cut = rules(&cut, &[pair()]);
-        filter.lasting.insert(3, cut);
+        filter.lasting.insert(3, rules(Drops::All, &[pair()]));
         filter.dead.push(dead(&pair(), (9848, 40_000)));
         filter.off.insert("10.0.0.3".to_owned());
         let text = filter.text();
@@ -155,18 +134,5 @@ mod tests {
                 "numgen random mod 1000000 < 10000 counter name lost drop",
             ]
         );
-    }
-
-    #[test]
-    fn what_is_about_messages_is_said_to_be_impossible() {
-        let some = Path {
-            requests: Some(true),
-            ..path()
-        };
-        assert!(rule(&path(), &LinkFault::Partition).is_ok());
-        let why = rule(&some, &LinkFault::Partition).unwrap_err();
-        assert!(why.ends_with("packets, not messages"), "{why}");
-        let drop = LinkFault::Drop { count: 1 };
-        assert!(rule(&path(), &drop).is_err());
     }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use filter::Filter;
 pub(super) use space::Space;
 
+use super::support::drops;
 use crate::scenario::model::{ConnFault, LinkFault, Path, Scenario};
 use crate::world::common::rules::Scope;
 
@@ -184,10 +185,10 @@ impl<'a> Links<'a> {
         path: &Path,
         fault: &LinkFault,
     ) -> Result<(), String> {
-        let rule = filter::rule(path, fault)?;
+        let drops = drops(path, fault)?;
         let pairs = self.pairs(path);
         let pairs: Vec<Pair> = pairs.iter().map(|pair| self.addresses(*pair)).collect();
-        let rules = filter::rules(&rule, &pairs);
+        let rules = filter::rules(drops, &pairs);
         self.filter.lasting.insert(action, rules);
         self.apply()
     }
