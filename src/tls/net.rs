@@ -1,6 +1,7 @@
 //! The operating system's network as the shell wants it, with TLS where it is asked for.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -80,6 +81,10 @@ impl Net for TlsNet {
     /// A plain listener; those with TLS are made with [`TlsListener::new`].
     async fn listen(&self, port: u16) -> io::Result<TlsListener> {
         Ok(TlsListener::new(TokioNet.listen(port).await?, None))
+    }
+
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        TokioNet.resolve(host).await
     }
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<Stream<Reader, Writer>> {

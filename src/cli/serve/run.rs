@@ -23,7 +23,7 @@ use super::log::Log;
 use super::members::{Lookup, Me};
 use crate::cli::{BAD_INPUT, DONE, FAILED, Failure, Signals};
 use crate::net::Clock;
-use crate::net::tokio::{TokioClock, TokioListener};
+use crate::net::tokio::{TokioClock, TokioListener, TokioNet};
 use crate::ops::rules::RuleFile;
 use crate::ops::{self, LogLevel, Ops};
 use crate::record::write::Recorder;
@@ -54,7 +54,7 @@ pub(super) async fn run(
     let members = tokio::select! {
         biased;
         (_, code) = signals.next() => return Ok(code),
-        members = lookup.look() => members?,
+        members = lookup.look(&TokioNet) => members?,
     };
     let me = find_me(settings, &members).await?;
     let tls = load_tls(settings)?;
@@ -117,8 +117,8 @@ pub(super) async fn run(
 
 /// Which member this node is. Under a second name it would sync with itself.
 async fn find_me(settings: &Settings, members: &[Member]) -> Result<Me, Failure> {
-    let me = Me::find(settings, members).await?;
-    let Some(alias) = me.aliases(members).await.into_iter().next() else {
+    let me = Me::find(settings, members, &TokioNet).await?;
+    let Some(alias) = me.aliases(members, &TokioNet).await.into_iter().next() else {
         return Ok(me);
     };
     let text = format!(
@@ -325,7 +325,7 @@ async fn tend_members(
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         again.tick().await;
-        let mut members = match lookup.look().await {
+        let mut members = match lookup.look(&TokioNet).await {
             Ok(members) => members,
             Err(failure) => {
                 if !failing {
@@ -337,7 +337,7 @@ async fn tend_members(
             }
         };
         failing = false;
-        let aliases = me.aliases(&members).await;
+        let aliases = me.aliases(&members, &TokioNet).await;
         members.retain(|member| !aliases.contains(member));
         let mut now = nodes(&members, settings);
         now.sort();

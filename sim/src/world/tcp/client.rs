@@ -13,7 +13,7 @@ use distro_core::hash::hash_of;
 use distro_core::sdk::io::{SdkConfig, SdkInput, SdkOutput};
 use distro_core::time::Now;
 use distro_node::net::tokio::{TokioClock, TokioListener, TokioNet};
-use distro_node::net::{Net, Stream};
+use distro_node::net::{Net, Stream, literal};
 use distro_node::shell::sdk::{Asked, SdkShell};
 use distro_node::shell::{ShellError, Tap};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -64,14 +64,16 @@ impl Net for BoundNet {
         TokioNet.listen(port).await
     }
 
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        literal(host).map(|ip| vec![ip])
+    }
+
     async fn connect(
         &self,
         host: &str,
         port: u16,
     ) -> io::Result<Stream<OwnedReadHalf, OwnedWriteHalf>> {
-        let ip: IpAddr = host
-            .parse()
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let ip = literal(host)?;
         let socket = self.0.socket()?;
         let stream = socket.connect(SocketAddr::new(ip, port)).await?;
         let (reader, writer) = stream.into_split();

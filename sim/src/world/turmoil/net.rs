@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use distro_core::ids::Str;
-use distro_node::net::{Listener, Net, Stream};
+use distro_node::net::{Listener, Net, Stream, literal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -43,14 +43,16 @@ impl Net for TurmoilNet {
         Ok(TurmoilListener { inner, port })
     }
 
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        literal(host).map(|ip| vec![ip])
+    }
+
     async fn connect(
         &self,
         host: &str,
         port: u16,
     ) -> io::Result<Stream<OwnedReadHalf, OwnedWriteHalf>> {
-        let ip: IpAddr = host
-            .parse()
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let ip = literal(host)?;
         let socket = TcpStream::connect((ip, port)).await?;
         let (reader, writer) = socket.into_split();
         Ok(Stream {
@@ -139,12 +141,18 @@ impl<N: Net> Net for FaultNet<N> {
         })
     }
 
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        self.inner.resolve(host).await
+    }
+
     async fn connect(
         &self,
         host: &str,
         port: u16,
     ) -> io::Result<Stream<Self::Reader, Self::Writer>> {
-        let Some(to) = self.fabric.host_of(host) else {
+        let found = self.resolve(host).await?.into_iter().next();
+        let found = found.and_then(|ip| self.fabric.host_of(&ip.to_string()));
+        let Some(to) = found else {
             return pending().await;
         };
         let answer = match self.fabric.dial(self.host, to) {
