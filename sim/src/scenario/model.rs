@@ -10,7 +10,7 @@ use distro_core::time::Period;
 use distro_node::carrier::Carrier;
 
 use super::address::Addresses;
-pub use super::fault::{ConnFault, Effect, Fault, HostFault, LinkFault, NodeFault, Path};
+pub use super::fault::*;
 use super::scale;
 
 /// A host of the scenario: an index into [`Scenario::hosts`]. Nodes come first, in file order, then

@@ -166,6 +166,11 @@ impl Rules {
         self.active.retain(|rule| rule.action != action);
     }
 
+    /// Actions whose rule has nothing left to do, each once.
+    pub(crate) fn take_exhausted(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.exhausted)
+    }
+
     /// True while a partition lies between sender and receiver.
     pub(crate) fn blocked(&self, from: u32, to: u32) -> bool {
         self.active

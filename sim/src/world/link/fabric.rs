@@ -344,9 +344,9 @@ impl Fabric {
         self.lock().wake_conns();
     }
 
-    /// Faults that have nothing left to do.
-    pub(crate) fn exhausted(&self) -> Vec<u32> {
-        std::mem::take(&mut self.lock().rules.exhausted)
+    /// Asks the rules of the links something.
+    pub(crate) fn rules<T>(&self, ask: impl FnOnce(&mut Rules) -> T) -> T {
+        ask(&mut self.lock().rules)
     }
 }
 

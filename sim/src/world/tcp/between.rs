@@ -14,6 +14,7 @@ use super::relay::{Relay, Way};
 use super::support::MESSAGES;
 use crate::scenario::model::{ConnFault, HostId, LinkFault, Path, Scenario};
 use crate::world::common::nodes_of;
+use crate::world::common::rules::Rules;
 use crate::world::link::fabric::{Fabric, Medium, Power};
 
 /// What went wrong outside the driver's own turns, if anything.
@@ -140,7 +141,7 @@ impl<'a> Between<'a> {
     /// Faults that have nothing left to do.
     pub(super) fn exhausted(&self) -> Vec<u32> {
         match self {
-            Between::Relay(doors) => doors.fabric.exhausted(),
+            Between::Relay(doors) => doors.fabric.rules(Rules::take_exhausted),
             Between::Spaces(_) => Vec::new(),
         }
     }

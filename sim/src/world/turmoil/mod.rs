@@ -46,6 +46,7 @@ use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
 use crate::world::common::clock::EPOCH_MILLIS;
 use crate::world::common::record::Recorder;
+use crate::world::common::rules::Rules;
 use crate::world::common::state::state_hash;
 use crate::world::link::fabric::{Fabric, Medium, TrueTime};
 use crate::world::script::agenda::Agenda;
@@ -196,7 +197,7 @@ impl<'a> Driver<'a> {
         let end = self.scenario.duration.0;
         let mut script = Script::new(self.scenario, self.seed, self);
         loop {
-            for action in self.shared.fabric.exhausted() {
+            for action in self.shared.fabric.rules(Rules::take_exhausted) {
                 script.end(self, action)?;
             }
             let now = self.now();
