@@ -6,7 +6,7 @@ use distro_core::rng::Rng;
 use distro_core::time::Period;
 use proptest::prelude::*;
 
-use super::model::{Fault, HostFault, HostId, LinkFault, What};
+use super::model::{Fault, HostFault, HostId, LinkFault, NameAnswer, What};
 use super::*;
 
 const RICH: &str = include_str!("tests/rich.toml");
@@ -293,6 +293,22 @@ fn reference_names_every_key_fault_and_kind() {
     for (name, _) in schema::CHECKS {
         assert!(schema::reference().contains(name), "{name}");
     }
+}
+
+#[test]
+fn a_name_gives_nothing_or_an_old_address() {
+    let fails = |answer: &str| entry(&format!("at = \"1s\"\nfault = \"dns-failure\"\n{answer}"));
+    let answer = |text: &str| match &good(&fails(text)).timeline[0].what {
+        What::Fault {
+            fault: Fault::Link(_, LinkFault::DnsFailure { answer }),
+            lasts: Period::MAX,
+        } => *answer,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(answer(""), NameAnswer::Nothing);
+    assert_eq!(answer("answer = \"old-address\""), NameAnswer::OldAddress);
+    assert_eq!(bad(&fails("answer = \"new\"")), "`answer` is `new`");
+    assert_eq!(bad(&fails("answer = 1")), "`answer` is a number");
 }
 
 /// A random scenario, all of whose faults can happen at any time.

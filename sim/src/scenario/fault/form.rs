@@ -1,9 +1,12 @@
 //! How the values of faults are written in files, and the table that faults are written in.
 
+use std::marker::PhantomData;
+
 use distro_core::profile::Profile;
 use distro_core::time::Period;
 
 use crate::scenario::fields::{Fields, Found};
+use crate::scenario::problem::help_for;
 use crate::scenario::scale::divided;
 use crate::scenario::schema::Key;
 use crate::scenario::value::{self, period_text, profile_text, rate_text, signed_millis_text};
@@ -174,6 +177,39 @@ impl Form for OneBuild {
     }
     fn write(value: &Option<Profile>) -> Option<String> {
         value.map(|profile| quoted(&profile_text(profile)))
+    }
+}
+
+/// One of some words; the first when left out.
+pub(super) struct Word<T>(PhantomData<T>);
+
+/// Values that are written as words.
+pub(super) trait Words: Copy + PartialEq + 'static {
+    /// All, with their words.
+    const ALL: &'static [(Self, &'static str)];
+}
+
+impl<T: Words> Form for Word<T> {
+    type Value = T;
+    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> T {
+        let (usual, _) = T::ALL[0];
+        let Some(value) = fields.get(key.name) else {
+            return usual;
+        };
+        let Some(text) = found.text(key.name, value) else {
+            return usual;
+        };
+        let known = T::ALL.iter().find(|(_, word)| *word == text);
+        if known.is_none() {
+            let words = T::ALL.iter().map(|(_, word)| *word);
+            let message = format!("`{}` is `{text}`", key.name);
+            found.add(value.span(), message, help_for(text, words));
+        }
+        known.map_or(usual, |(value, _)| *value)
+    }
+    fn write(value: &T) -> Option<String> {
+        let known = T::ALL.iter().find(|(known, _)| known == value);
+        known.map(|(_, word)| quoted(word))
     }
 }
 

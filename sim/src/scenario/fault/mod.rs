@@ -11,7 +11,9 @@ use distro_core::time::Period;
 use super::model::HostId;
 use super::schema::timeline::{AFFECTED, BETWEEN, DOWN_FOR, FOR, FROM, KINDS, ONLY, TO};
 use super::schema::{COUNT, HOSTS, SHARE, SIZE, Section, TIME, key};
-use form::{Bytes, Count, OneBuild, PerSecond, Ppm, Share, SignedTime, Time, TimeOr, faults};
+use form::{
+    Bytes, Count, OneBuild, PerSecond, Ppm, Share, SignedTime, Time, TimeOr, Word, Words, faults,
+};
 
 /// A directed set of host pairs and, if not empty, the message kinds it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +144,33 @@ faults! {
                 queue_bytes: u64 as Bytes<1_048_576> =
                     key("queue-bytes", SIZE, "\"1MiB\"", "Bytes that may wait.");
             } [BETWEEN, FROM, TO, FOR];
+        /// Whoever dials looks the other host's name up first, and does not get its address. What
+        /// is connected stays so.
+        DnsFailure = "dns-failure",
+            "Names do not resolve, or to an address that nobody has any more: `from` finds no way \
+             to `to` when it dials. What is connected stays so.",
+            [] {
+                /// What a look-up gives.
+                answer: NameAnswer as Word<NameAnswer> =
+                    key("answer", "\"nothing\", \"old-address\"", "\"nothing\"", "What a look-up gives.");
+            } [BETWEEN, FROM, TO, FOR];
     }
+}
+
+/// What a look-up gives in place of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameAnswer {
+    /// There is no such name, as far as anybody knows.
+    Nothing,
+    /// An address that nobody has any more: dials get no answer.
+    OldAddress,
+}
+
+impl Words for NameAnswer {
+    const ALL: &'static [(NameAnswer, &'static str)] = &[
+        (NameAnswer::Nothing, "nothing"),
+        (NameAnswer::OldAddress, "old-address"),
+    ];
 }
 
 faults! {

@@ -6,7 +6,11 @@ use distro_core::message::MessageKind;
 use distro_core::rng::Rng;
 use distro_core::time::Period;
 
-use crate::scenario::model::{LinkFault, Path};
+use crate::scenario::model::{LinkFault, NameAnswer, Path};
+
+/// How long it takes to learn that a name does not resolve. Why: a resolver on the host knows, or
+/// the one beside it; and who dials again at once must not stay at one moment for ever.
+pub(crate) const LOOK_UP: Period = Period::from_millis(1);
 
 /// What a rule may be about.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +96,7 @@ enum Change {
         queue: u64,
         busy_until: BTreeMap<(u32, u32), u64>,
     },
+    Name(NameAnswer),
 }
 
 #[derive(Debug)]
@@ -153,6 +158,7 @@ impl Rules {
                 queue: queue_bytes,
                 busy_until: BTreeMap::new(),
             },
+            LinkFault::DnsFailure { answer } => Change::Name(answer),
         };
         self.active.push(Rule {
             action,
@@ -176,6 +182,22 @@ impl Rules {
         self.active
             .iter()
             .any(|rule| matches!(rule.change, Change::Hold) && rule.scope.covers_pair(from, to))
+    }
+
+    /// What a host gets when it looks another's name up now; none when it gets its address.
+    pub(crate) fn look_up(&self, from: u32, to: u32) -> Option<NameAnswer> {
+        self.active.iter().find_map(|rule| match rule.change {
+            Change::Name(answer) if rule.scope.covers_pair(from, to) => Some(answer),
+            Change::Name(_)
+            | Change::Hold
+            | Change::Vanish(_)
+            | Change::Drop(_)
+            | Change::Delay(_)
+            | Change::Duplicate(_)
+            | Change::Reorder(_)
+            | Change::Corrupt(_)
+            | Change::Bandwidth { .. } => None,
+        })
     }
 
     /// What becomes of a message that is sent now. `size` is asked only when it matters.
@@ -230,7 +252,8 @@ impl Rules {
                 | Change::Duplicate(_)
                 | Change::Reorder(_)
                 | Change::Corrupt(_)
-                | Change::Bandwidth { .. } => {}
+                | Change::Bandwidth { .. }
+                | Change::Name(_) => {}
             }
         }
         fate

@@ -12,9 +12,9 @@ use super::queue::Event;
 use super::size;
 use super::slab::Slab;
 use crate::observe::Seen;
-use crate::scenario::model::{HostId, LinkSpec, Scenario};
+use crate::scenario::model::{HostId, LinkSpec, NameAnswer, Scenario};
 use crate::world::common::RETRANSMISSION_MAX;
-use crate::world::common::rules::{Fate, Rules, Subject};
+use crate::world::common::rules::{Fate, LOOK_UP, Rules, Subject};
 
 /// Segments under way or waiting, in all. Why: a cluster of a thousand clients has thousands; a
 /// run that comes here has a storm that no bound of the protocol stops.
@@ -141,11 +141,17 @@ fn corrupted(payload: Payload) -> Payload {
 impl<M: Machine> World<'_, M> {
     /// A process opens a connection.
     pub(super) fn dial(&mut self, host: u32, member: NodeId) {
-        let to = self.addresses.get(&member).copied().unwrap_or(NOWHERE);
+        let named = self.addresses.get(&member).copied().unwrap_or(NOWHERE);
+        let patience = self.hosts[host].connect_timeout;
+        let (to, patience) = match self.net.rules.look_up(host, named) {
+            None => (named, patience),
+            Some(NameAnswer::Nothing) => (NOWHERE, LOOK_UP),
+            Some(NameAnswer::OldAddress) => (NOWHERE, patience),
+        };
         let mut conn = Conn::dialing(host, to, member);
         conn.refs = 1;
         let conn = self.net.conns.insert(conn);
-        let timeout = self.now.saturating_add(self.hosts[host].connect_timeout.0);
+        let timeout = self.now.saturating_add(patience.0);
         self.queue.push(timeout, Event::DialTimeout(conn));
         if to != NOWHERE {
             self.control(conn, 0, Payload::Syn);

@@ -13,6 +13,8 @@ use crate::world::script::{self, Can, Skipped};
 pub(super) const CLOCKS: &str = "the clocks of the machine are not the testbed's to change";
 /// Why faults of messages are none of packets.
 pub(super) const MESSAGES: &str = "namespaces show packets, not messages";
+/// Why no name fails.
+const NAMES: &str = "hosts have addresses here and no names";
 /// Why no node is told to fail.
 pub(super) const NO_ORDER: &str = "no released node takes the order to fail";
 
@@ -74,6 +76,7 @@ fn link(path: &Path, fault: &LinkFault, netns: bool) -> Can {
     }
     match fault {
         LinkFault::Bandwidth { .. } => partly(BANDWIDTH_NOTE),
+        LinkFault::DnsFailure { .. } => not(fault.name(), NAMES),
         LinkFault::Partition
         | LinkFault::Loss { .. }
         | LinkFault::Drop { .. }
@@ -104,6 +107,7 @@ pub(super) fn drops(path: &Path, fault: &LinkFault) -> Result<Drops, String> {
         | LinkFault::Corrupt { .. } => {
             return Err(format!("{name}: packets are dropped, and nothing else"));
         }
+        LinkFault::DnsFailure { .. } => return Err(format!("{name}: {NAMES}")),
     };
     if path.is_whole() {
         Ok(drops)

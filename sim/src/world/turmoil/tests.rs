@@ -9,8 +9,8 @@ use distro_node::carrier::Carrier;
 use super::*;
 use crate::judge::Tables;
 use crate::scenario::model::{
-    Action, ClientSpec, ConnFault, Expect, Fault, HostFault, LinkFault, LinkSpec, NodeSpec, Path,
-    Setting, What, WorldKind,
+    Action, ClientSpec, ConnFault, Expect, Fault, HostFault, LinkFault, LinkSpec, NameAnswer,
+    NodeSpec, Path, Setting, What, WorldKind,
 };
 
 const N1: HostId = HostId(0);
@@ -502,4 +502,21 @@ fn a_limited_link_is_reported_and_slows() {
     let scenario = scenario(20, vec![(3, narrow, Period::from_secs(8))]);
     assert_eq!(run(&scenario, &options(1)).unwrap().skipped.len(), 1);
     ran(&scenario).all_list(2);
+}
+
+#[test]
+fn who_must_dial_cannot_while_names_do_not_resolve_and_connections_live_on() {
+    for answer in [NameAnswer::Nothing, NameAnswer::OldAddress] {
+        let names = LinkFault::DnsFailure { answer };
+        let names = Fault::Link(path(&[A, B], &[N1, N2, N3], false), names);
+        let reset = Fault::Conns(path(&[A], &[N1], false), ConnFault::Reset);
+        let faults = vec![(5, names, Period::from_secs(8)), (6, reset, Period::ZERO)];
+        let ran = ran(&scenario(30, faults));
+        assert_eq!(ran.count(A, 6, 7, "Closed"), 1, "{answer:?}");
+        assert_eq!(ran.count(A, 6, 13, "Opened"), 0, "{answer:?}");
+        assert!(ran.count(A, 13, 30, "Opened") > 0, "{answer:?}");
+        assert_eq!(ran.count(B, 5, 30, "Closed"), 0, "{answer:?}");
+        assert!(ran.received(N2, 6, 13, B) > 0, "{answer:?}");
+        ran.all_list(2);
+    }
 }

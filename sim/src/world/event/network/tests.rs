@@ -3,7 +3,7 @@ use distro_core::time::Period;
 
 use super::super::tests::{CLIENT, NODE, key, received, scenario, seen, times};
 use super::*;
-use crate::scenario::model::{ClientOp, ConnFault, Fault, LinkFault, Path};
+use crate::scenario::model::{ClientOp, ConnFault, Fault, LinkFault, NameAnswer, Path};
 
 fn path(from: HostId, to: HostId) -> Path {
     Path {
@@ -303,4 +303,49 @@ fn connections_are_forgotten_when_nobody_names_them() {
     world.run().unwrap();
     assert_eq!(world.net.conns.len(), 1);
     assert_eq!(world.net.segments.len(), 0);
+}
+
+/// Names fail from 1 s to 9 s. The connection is asked on, reset, dialled again in vain, and again
+/// when names resolve.
+fn nameless(answer: NameAnswer) -> Vec<(u64, u32, String)> {
+    let redial = || ClientOp::Deregister(key(""));
+    let names = Fault::Link(path(CLIENT, NODE), LinkFault::DnsFailure { answer });
+    let reset = Fault::Conns(path(CLIENT, NODE), ConnFault::Reset);
+    let run = scenario(1)
+        .fault(1_000, 8_000, names)
+        .ask(2_000, "a")
+        .fault(3_000, 0, reset)
+        .call(4_000, redial())
+        .call(10_000, redial())
+        .ask(11_000, "b");
+    seen(&run)
+}
+
+#[test]
+fn who_must_dial_cannot_while_a_name_does_not_resolve_and_connections_live_on() {
+    for (answer, failed) in [
+        (NameAnswer::Nothing, 4_001),
+        (NameAnswer::OldAddress, 7_000),
+    ] {
+        let seen = nameless(answer);
+        assert_eq!(times(&seen, CLIENT, &["no answer"]), [failed], "{answer:?}");
+        assert_eq!(
+            times(&seen, CLIENT, &["Opened"]),
+            [20, 10_020],
+            "{answer:?}"
+        );
+        assert_eq!(received(&seen), ["a", "b"], "{answer:?}");
+    }
+}
+
+#[test]
+fn a_name_fails_for_who_asks_and_for_nobody_else() {
+    let answer = NameAnswer::Nothing;
+    let other_way = Fault::Link(path(NODE, CLIENT), LinkFault::DnsFailure { answer });
+    let reset = Fault::Conns(path(CLIENT, NODE), ConnFault::Reset);
+    let run = scenario(1)
+        .fault(1_000, 8_000, other_way)
+        .fault(3_000, 0, reset)
+        .call(4_000, ClientOp::Deregister(key("")));
+    assert_eq!(times(&seen(&run), CLIENT, &["Opened"]), [20, 4_020]);
 }
