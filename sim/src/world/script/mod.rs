@@ -441,3 +441,6 @@ impl Part {
         slow.reduce(|sum, period| Period(sum.0.saturating_add(period.0)))
     }
 }
+
+#[cfg(test)]
+mod tests;
