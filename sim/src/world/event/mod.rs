@@ -5,10 +5,9 @@
 //! - `queue` what is due next · `host` hosts · `machine` what runs on them
 //! - `process` how they run · `conn` connections · `network` sending · `receive` receiving
 //! - `size` sizes of messages
-//! - `fault` what the script wants done
+//! - `stage` what the script wants done
 
 mod conn;
-mod fault;
 mod host;
 mod machine;
 mod network;
@@ -17,6 +16,7 @@ mod queue;
 mod receive;
 mod size;
 mod slab;
+mod stage;
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::netns::Links;
 use super::plan::{Ground, Plan, RealTime};
 use super::relay::{Relay, Way};
-use super::support::MESSAGES;
+use super::stage::MESSAGES;
 use crate::scenario::model::{ConnFault, HostId, LinkFault, Path, Scenario};
 use crate::world::common::nodes_of;
 use crate::world::common::rules::Rules;

@@ -45,7 +45,7 @@
 //! that is itself killed leaves a node whose recording has no reader: it stops at its next input.
 //!
 //! # Layout
-//! - [`plan`] addresses and ports · [`support`] what it can do · [`process`] a node's process ·
+//! - [`plan`] addresses and ports · [`process`] a node's process ·
 //!   [`client`] a client · [`place`] where either is · [`operate`] the operator's hand
 //! - [`between`] what lies between: [`relay`], or [`netns`]
 //! - [`driver`] the run, [`stage`] what the script wants done · [`replay`] the verdict · [`lag`] delays ·
@@ -64,7 +64,6 @@ mod process;
 mod relay;
 mod replay;
 mod stage;
-mod support;
 
 pub use crate::outcome::TcpOptions as Options;
 use crate::outcome::{Outcome, RunOptions};
@@ -81,7 +80,7 @@ pub fn interrupted() -> bool {
 /// It could not be done: no binary, no free addresses, a process that ended by itself, a recording
 /// that does not replay, an interrupt.
 pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
-    let (mut scenario, skipped) = support::possible(scenario, options.tcp.netns)?;
+    let (mut scenario, skipped) = stage::possible(scenario, options.tcp.netns)?;
     let plan = plan::Plan::claim(&mut scenario, &options.tcp)?;
     let interrupted = interrupt::watch()?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use filter::Filter;
 pub(super) use space::Space;
 
-use super::support::drops;
+use super::stage::drops;
 use crate::scenario::model::{ConnFault, LinkFault, Path, Scenario};
 use crate::world::common::rules::Scope;
 
