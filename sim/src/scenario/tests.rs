@@ -298,12 +298,16 @@ fn reference_names_every_key_fault_and_kind() {
 #[test]
 fn a_name_gives_nothing_or_an_old_address() {
     let fails = |answer: &str| entry(&format!("at = \"1s\"\nfault = \"dns-failure\"\n{answer}"));
-    let answer = |text: &str| match &good(&fails(text)).timeline[0].what {
-        What::Fault {
+    let answer = |text: &str| {
+        let scenario = good(&fails(text));
+        let What::Fault {
             fault: Fault::Link(_, LinkFault::DnsFailure { answer }),
             lasts: Period::MAX,
-        } => *answer,
-        other => panic!("{other:?}"),
+        } = scenario.timeline[0].what
+        else {
+            panic!("{:?}", scenario.timeline[0]);
+        };
+        answer
     };
     assert_eq!(answer(""), NameAnswer::Nothing);
     assert_eq!(answer("answer = \"old-address\""), NameAnswer::OldAddress);
