@@ -3,6 +3,7 @@
 //! What an operator may change starts from here and lives in [`Timing`](crate::config::Timing);
 //! what nobody may change is used directly.
 
+use crate::ids::Incarnation;
 use crate::time::Period;
 
 /// Coalescing window of CHANGE and DELETE (`DistroConstants.DEFAULT_DATA_SYNC_DELAY_MILLISECONDS`).
@@ -63,6 +64,13 @@ pub const RETURN_GRACE: Period = Period::from_secs(25);
 /// How long a deleted client's id is remembered. Why: longer than any message can be under way
 /// (a snapshot may take its whole timeout), shorter than anyone would notice the memory.
 pub const TOMBSTONE_TIME: Period = Period::from_secs(240);
+
+/// How far ahead of a node's own clock the number of a member's life may lie. Why: far above every
+/// wrong clock but a broken one, so that no jump parts members; far below where numbers end.
+pub const LIFE_AHEAD_MAX: Period = Period::from_secs(10 * 365 * 86_400);
+/// A life from before this was made is no news: the first moment of 2026, in milliseconds. Why: a
+/// host without a clock of its own starts in 1970 and has to believe its members all the same.
+pub const LIFE_FLOOR: Incarnation = Incarnation(1_767_225_600_000);
 
 /// Push debounce (`PushConfig`, `pushTaskDelay`).
 pub const PUSH_DELAY: Period = Period::from_millis(500);

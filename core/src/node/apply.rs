@@ -182,6 +182,9 @@ impl Node {
         let profile = self.config.profile;
         let unordered = profile.has(Quirk::AppliesWithoutOrder);
         if let Some(origin) = &data.origin {
+            if !self.may_own(origin) {
+                return false;
+            }
             let is_mine = origin.node == self.origin.node;
             let life = if is_mine {
                 self.origin.incarnation

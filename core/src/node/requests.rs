@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Node;
 use super::connections::Source;
 use super::naming::NO_PERSISTENT;
-use crate::ids::{ConnId, RequestId};
+use crate::ids::{ConnId, NodeId, RequestId};
 use crate::io::{CloseReason, Listener, Output};
 use crate::message::cluster::{LoaderMetrics, Member, NodeState, ServerReloadRequest};
 use crate::message::internal::ServerCheckResponse;
@@ -131,7 +131,10 @@ impl Node {
                 };
                 self.distro_data(origin, data, out)
             }
-            Request::MemberReport(member) => self.member_report(*member, out),
+            Request::MemberReport(member) => {
+                let sender = self.sender(conn);
+                self.member_report(sender.as_ref(), &member, out)
+            }
             Request::Unsupported(which) => Response::fail(
                 code::SERVER_NOT_IMPLEMENTED,
                 which.refusal(),
@@ -146,6 +149,14 @@ impl Node {
             | Request::NamingFuzzyWatchSync(_)
             | Request::NamingFuzzyWatchChangeNotify(_)
             | Request::Unknown(_) => Response::error(code::NO_HANDLER, "RequestHandler Not Found"),
+        }
+    }
+
+    /// Which node of our kind is at the other end.
+    fn sender(&self, conn: ConnId) -> Option<NodeId> {
+        match &self.connections.get(conn)?.setup.as_ref()?.source {
+            Source::Distro(origin) => Some(origin.node.clone()),
+            Source::Cluster | Source::Sdk | Source::Other => None,
         }
     }
 

@@ -68,6 +68,10 @@ impl Node {
         }
         let origin = origin_label(request);
         let setup = Setup::read(request, origin, &connection.remote_ip);
+        if let Some(why) = self.stranger(connection.listener, &setup, &connection.remote_ip) {
+            self.refuse(conn, &why, CloseReason::NotAMember, out);
+            return;
+        }
         if let Source::Distro(origin) = &setup.source {
             // One of an earlier life comes in too: it learns from the answers that it has to take
             // a higher number, or that it is a ghost.
@@ -179,6 +183,22 @@ impl Node {
         }
     }
 
+    /// Ends the transports that a node opened which is no member any more.
+    pub(super) fn close_conns_of(&mut self, node: &NodeId, out: &mut Vec<Output>) {
+        let is_of = |connection: &Connection| {
+            let source = connection.setup.as_ref().map(|setup| &setup.source);
+            matches!(source, Some(Source::Distro(origin)) if origin.node == *node)
+        };
+        let conns = self.connections.iter();
+        let conns: Vec<ConnId> = conns
+            .filter(|(_, connection)| is_of(connection))
+            .map(|(conn, _)| conn)
+            .collect();
+        for conn in conns {
+            self.close(conn, CloseReason::Obsolete, out);
+        }
+    }
+
     /// A transport ended without this node's doing.
     pub(super) fn conn_closed(&mut self, conn: ConnId, out: &mut Vec<Output>) {
         self.unregister(conn, RemoveCause::Disconnected, out);
@@ -267,7 +287,7 @@ impl Node {
 
     /// Takes note of a member's life; a later one than known ends the records of earlier ones.
     pub(super) fn heard_of_life(&mut self, origin: &Origin, out: &mut Vec<Output>) {
-        if !self.members.note_incarnation(origin) {
+        if !self.is_plausible(origin.incarnation) || !self.members.note_incarnation(origin) {
             return;
         }
         let ends = self.aged() + self.config.timing.return_grace;

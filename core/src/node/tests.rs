@@ -5,6 +5,7 @@ mod beats;
 mod cluster;
 mod connections;
 mod fuzzy;
+mod identity;
 mod naming;
 mod places;
 mod refusals;

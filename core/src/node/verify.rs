@@ -257,7 +257,10 @@ impl Node {
                 }
             }
             DigestAnswer::Entries { leaves, held } => self.repair(target, &leaves, held),
-            DigestAnswer::Superseded(later) => self.reincarnate(later, out),
+            DigestAnswer::Superseded(later) if self.is_plausible(later) => {
+                self.reincarnate(later, out);
+            }
+            DigestAnswer::Superseded(_) => self.count_proof(target, |proof| proof.lost += 1),
         }
     }
 

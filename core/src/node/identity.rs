@@ -1,0 +1,116 @@
+//! Who may pass for a member, and which lives of members are believed.
+//!
+//! Only the port of members makes members (the shell lets nobody through there who does not prove
+//! the secret, if there is one), and only those on the list. A profile that imitates Nacos believes
+//! everybody, as Nacos does.
+
+use alloc::format;
+
+use super::Node;
+use super::connections::{Setup, Source};
+use crate::constants::{LIFE_AHEAD_MAX, LIFE_FLOOR};
+use crate::ids::{Incarnation, NodeId, Str};
+use crate::io::Listener;
+use crate::message::distro::Origin;
+use crate::time::{Mono, Now};
+
+/// The latest moment that this node has seen: what the numbers of lives are measured with.
+///
+/// It follows the wall clock forward, and at least the monotonic one, so it never stands still. Why it
+/// never goes back: then a wall clock that jumps back parts nobody. Why a life that was told does not
+/// move it: each could lead to a later one, and so to the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Horizon {
+    /// Microseconds since the epoch.
+    micros: u64,
+    mono: Mono,
+}
+
+impl Horizon {
+    /// Of a node that begins this life.
+    pub(super) fn new(life: Incarnation, now: Now) -> Horizon {
+        let mut horizon = Horizon {
+            micros: life.0.max(LIFE_FLOOR.0).saturating_mul(1_000),
+            mono: now.mono,
+        };
+        horizon.see(now);
+        horizon
+    }
+
+    pub(super) fn see(&mut self, now: Now) {
+        let passed = now.mono.since(self.mono).micros();
+        let wall = u64::try_from(now.wall.0).unwrap_or(0).saturating_mul(1_000);
+        self.micros = self.micros.saturating_add(passed).max(wall);
+        self.mono = now.mono;
+    }
+
+    /// The highest number that a life can have at this moment.
+    fn life_max(self) -> Incarnation {
+        Incarnation(self.micros.saturating_add(LIFE_AHEAD_MAX.micros()) / 1_000)
+    }
+}
+
+impl Node {
+    /// True when a life can have this number. A life that is told by a member lies at most
+    /// [`LIFE_AHEAD_MAX`] ahead, so whatever number was taken, a moment later there is a higher one.
+    pub(super) fn is_plausible(&self, life: Incarnation) -> bool {
+        !self.config.profile.speaks_distro() || life <= self.horizon.life_max()
+    }
+
+    /// True when records of this origin may be here: of a member or this node itself, and of a life
+    /// that can be.
+    pub(super) fn may_own(&self, origin: &Origin) -> bool {
+        if !self.config.profile.speaks_distro() {
+            return true;
+        }
+        let is_of_cluster = origin.node == self.config.node || self.members.contains(&origin.node);
+        is_of_cluster && self.is_plausible(origin.incarnation)
+    }
+
+    /// Why a setup on this listener is not let in; `None` when it says nothing that is not so.
+    pub(super) fn stranger(
+        &self,
+        listener: Listener,
+        setup: &Setup,
+        remote_ip: &str,
+    ) -> Option<Str> {
+        if !self.config.profile.speaks_distro() {
+            return None;
+        }
+        let why = match (listener, &setup.source) {
+            (Listener::Sdk, Source::Sdk | Source::Other) => return None,
+            (Listener::Sdk, Source::Cluster | Source::Distro(_)) => {
+                format!("{remote_ip} says on the port of clients that it is a member")
+            }
+            (Listener::Cluster, Source::Sdk | Source::Other) => {
+                format!("{remote_ip} is no member: this is the port of members")
+            }
+            (Listener::Cluster, Source::Distro(origin)) => return self.impostor(origin),
+            // It says no name that is on a list, so its address has to be.
+            (Listener::Cluster, Source::Cluster) => {
+                let is_its_host = |node: &NodeId| node.ip() == remote_ip;
+                if self.members.iter().any(|(node, _)| is_its_host(node)) {
+                    return None;
+                }
+                format!("no member has the address {remote_ip}")
+            }
+        };
+        Some(Str::from(why))
+    }
+
+    fn impostor(&self, origin: &Origin) -> Option<Str> {
+        let Origin { node, incarnation } = origin;
+        if !self.members.contains(node) {
+            return Some(Str::from(format!(
+                "{node} is not on this node's member list"
+            )));
+        }
+        if self.is_plausible(*incarnation) {
+            return None;
+        }
+        Some(Str::from(format!(
+            "{node} says that it is its life {incarnation}, which lies more than ten years ahead: \
+             its clock is wrong, or this node's"
+        )))
+    }
+}
