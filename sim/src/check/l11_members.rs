@@ -29,7 +29,8 @@ impl Check for Members {
     fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, _found: &mut Found) {
         let (host, facts) = (seen.host.0, cx.facts);
         self.well.clear();
-        self.well.extend(pairs(cx));
+        self.well
+            .extend(pairs(cx).filter(|pair| is_mutual(*pair, cx)));
         self.well.sort_unstable();
         self.well.dedup();
         if !facts.is_node(host) {
@@ -106,6 +107,12 @@ fn pairs<'a>(cx: &Context<'a>) -> impl Iterator<Item = (u32, u32)> + use<'a> {
             .iter()
             .map(move |member| (node, *member))
     })
+}
+
+/// A node refuses whom it does not have on its own list, and so is out of reach for it.
+fn is_mutual((observer, member): (u32, u32), cx: &Context<'_>) -> bool {
+    let lists = &cx.facts.node[member as usize].members;
+    lists.contains(&observer)
 }
 
 /// When a dead member must be DOWN: the clock starts again when its observer is upset.
