@@ -90,6 +90,14 @@ pub const FUZZY_BATCH_SIZE: usize = 10;
 /// From the loss of a service of a pattern that is over its limit to the search for others (the trim
 /// task of `NamingFuzzyWatchContextService`, each 30 s; 3.0).
 pub const FUZZY_MAKE_UP_DELAY: Period = Period::from_secs(30);
+/// The share of all patterns that one client may watch, as a divisor. Why: else the first one that
+/// watches them all leaves none to anybody.
+pub const FUZZY_SHARE: u32 = 4;
+/// Connections of clients that do not say that they are one: they can do next to nothing.
+pub const OTHERS_MAX: u32 = 16;
+/// Instances of one batch. Why: the list of a service is one message, and a tenth of the largest
+/// message leaves room for others in it.
+pub const BATCH_INSTANCES_MAX: u32 = 10_000;
 /// Patterns that may be watched at one time (`nacos.naming.fuzzy.watch.max.pattern.count`).
 pub const FUZZY_PATTERNS_MAX: u32 = 20;
 /// Services that one pattern names (`nacos.naming.fuzzy.watch.max.pattern.match.service.count`).

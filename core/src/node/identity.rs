@@ -67,6 +67,16 @@ impl Node {
         is_of_cluster && self.is_plausible(origin.incarnation)
     }
 
+    /// True when clients may be sent to this node: they go where they are told.
+    pub(super) fn may_redirect(&self, to: &NodeId) -> bool {
+        !self.config.profile.speaks_distro() || self.members.contains(to)
+    }
+
+    /// True when the address that a client claims counts: behind a proxy all have the same one.
+    pub(super) fn believes_addresses_of(&self, remote_ip: &Str) -> bool {
+        !self.config.profile.speaks_distro() || self.config.trusted_proxies.contains(remote_ip)
+    }
+
     /// Why a setup on this listener is not let in; `None` when it says nothing that is not so.
     pub(super) fn stranger(
         &self,

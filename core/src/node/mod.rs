@@ -177,7 +177,7 @@ impl Node {
             },
             timers,
             calls: Calls::new(rng.next_u64()),
-            connections: Connections::new(config.limits.clone()),
+            connections: Connections::new(config.limits.clone(), config.profile.speaks_distro()),
             clients: Clients::new(),
             departures: Departures::default(),
             words: WordClock::new(config.incarnation, now.mono),
@@ -450,7 +450,11 @@ impl Node {
     fn command(&mut self, command: Command, out: &mut Vec<Output>) {
         match command {
             Command::SetLimits(limits) => self.connections.limits = limits,
-            Command::Rebalance { keep, redirect } => self.rebalance = Some((keep, redirect)),
+            Command::Rebalance { keep, redirect } => {
+                if redirect.as_ref().is_none_or(|to| self.may_redirect(to)) {
+                    self.rebalance = Some((keep, redirect));
+                }
+            }
             Command::SetMembers(members) => self.set_members(members, out),
             Command::FailApply { count } => self.fail_apply = count,
             Command::Ask { id, ask } => {

@@ -169,7 +169,15 @@ impl Node {
     }
 
     /// Nacos `ServerReloaderRequestHandler`: keep at least nine tenths at a time.
-    fn server_reload(&mut self, reload: ServerReloadRequest) -> Response {
+    pub(super) fn server_reload(&mut self, reload: ServerReloadRequest) -> Response {
+        if reload
+            .reload_server
+            .as_ref()
+            .is_some_and(|to| !self.may_redirect(to))
+        {
+            let text = "clients are sent to members only";
+            return Response::fail(code::INVALID_PARAM, text, ResponseBody::ServerReload);
+        }
         let sdk = self.connections.sdk_count();
         let mut response = Response::ok(ResponseBody::ServerReload);
         if sdk <= reload.reload_count {
