@@ -2,6 +2,7 @@
 //! delivers everything at once and in order.
 
 mod beats;
+mod classes;
 mod cluster;
 mod connections;
 mod fuzzy;
