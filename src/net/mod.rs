@@ -11,6 +11,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use distro_core::ids::Str;
 use distro_core::time::{Mono, Now, Period};
 
+use crate::tls::stream::Certificate;
+
 /// A byte stream to another process, in its two directions.
 #[derive(Debug)]
 pub struct Stream<R, W> {
@@ -56,6 +58,11 @@ pub trait Net: Clone + Send + Sync + 'static {
         host: &str,
         port: u16,
     ) -> impl Future<Output = io::Result<Stream<Self::Reader, Self::Writer>>> + Send;
+
+    /// What the other end of an accepted stream shows, where it is asked for a certificate.
+    fn certificate(_reader: &Self::Reader) -> Option<Certificate> {
+        None
+    }
 }
 
 /// A listening socket.

@@ -6,17 +6,19 @@ use distro_core::message::{Request, Response, code};
 use distro_core::time::{Mono, Period};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+use super::admission::Admission;
 use super::budget::{Inbound, Queue};
 use super::connection::{Connection, LinkEvent, Outgoing, Outlet};
 use super::greet::{Refusal, part};
 use super::guard::Guard;
-use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
+use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count, weigh};
 use crate::carrier::grpc::PREFACE_START;
 use crate::carrier::grpc::client::{self, Client};
 use crate::carrier::grpc::payload::Headers;
 use crate::carrier::grpc::server::{self, CallId, End, PushError, Server};
 use crate::carrier::grpc::status::Code;
 use crate::carrier::tcp::FrameKind;
+use crate::carrier::unfinished::Share;
 use crate::codec::{Payload, body_request_id, decode_request, decode_response};
 use crate::net::{Clock, Stream, within};
 
@@ -60,6 +62,7 @@ where
     /// Serves a client whose first bytes were [`PREFACE_START`], until either end closes.
     pub(super) async fn serve_grpc(self, mut stream: Stream<R, W>) {
         let (conn, events, clock) = (self.conn, self.events.clone(), self.clock.clone());
+        let (cut, counters) = (self.admission.cut.clone(), self.counters.clone());
         let closed_here = async {
             // The owner never sends: it drops its end.
             if self.closing.await.is_err() {
@@ -82,8 +85,9 @@ where
                 Some(Err(_)) => Err(Refusal::Stranger),
                 None => Err(Refusal::Silent),
             };
+            let mut admission = self.admission;
             let server = match refusal {
-                Ok(server) => server,
+                Ok(server) => server.bound(std::mem::replace(&mut admission.share, Share::free())),
                 Err(refusal) => {
                     refusal.count(&outlet.counters);
                     return Over::Broken;
@@ -93,6 +97,7 @@ where
             let serving = Serving {
                 server,
                 guard: self.guard,
+                admission,
                 inbound: self.inbound,
                 outlet,
                 push: None,
@@ -112,6 +117,10 @@ where
         let over = tokio::select! {
             biased;
             () = closed_here => Over::Here,
+            () = cut.told() => {
+                count(&counters.unfinished);
+                Over::There
+            }
             over = serving => over,
         };
         match over {
@@ -192,6 +201,7 @@ impl Times {
 struct Serving<S, R, W> {
     server: Server<S>,
     guard: Guard,
+    admission: Admission,
     inbound: Inbound,
     outlet: Outlet<R, W>,
     /// The stream on which the client is asked: the first one that was set up.
@@ -259,6 +269,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
                 count(&self.outlet.counters.broken_frames);
                 Over::Broken
             }
+            End::Overfull => {
+                count(&self.outlet.counters.unfinished);
+                Over::There
+            }
         }
     }
 
@@ -307,7 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
 
     /// Hands a call to the machine.
     async fn hand_on(&mut self, call: CallId, payload: &Payload, headers: &Headers) -> bool {
-        let mut request = decode_request(payload);
+        let mut request = weigh::decode(payload, &self.outlet.counters);
         // They belong on the stream, where they have no answer; here they are a type that nobody
         // handles.
         if matches!(request, Request::ConnectionSetup(_) | Request::SetupAck(_)) {
@@ -344,6 +358,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
         let conn = self.outlet.conn;
         if &*payload.type_name == "ConnectionSetupRequest" {
             let request = decode_request(payload);
+            if let Request::ConnectionSetup(setup) = &request {
+                if !self.admission.set_up(setup, &self.outlet.counters) {
+                    return false;
+                }
+                self.server.widen();
+            }
             self.set_up = Some(stream);
             self.push.get_or_insert(stream);
             self.times.gone = None;

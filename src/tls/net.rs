@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_rustls::client;
 
-use super::stream::ServerStream;
+use super::stream::{Certificate, ServerStream};
 use super::{Acceptor, Connector};
 use crate::net::tokio::{TokioListener, TokioNet};
 use crate::net::{Listener, Net, Stream};
@@ -41,8 +41,8 @@ impl TlsListener {
 pub enum Reader {
     /// As it is on the wire.
     Plain(OwnedReadHalf),
-    /// Of a stream that was accepted.
-    Accepted(ReadHalf<ServerStream<TcpStream>>),
+    /// Of a stream that was accepted; with what its other end shows, if it is asked.
+    Accepted(ReadHalf<ServerStream<TcpStream>>, Option<Certificate>),
     /// Of a stream that was dialled.
     Dialed(ReadHalf<client::TlsStream<TcpStream>>),
 }
@@ -107,6 +107,13 @@ impl Net for TlsNet {
             remote_port,
         })
     }
+
+    fn certificate(reader: &Reader) -> Option<Certificate> {
+        if let Reader::Accepted(_, certificate) = reader {
+            return certificate.clone();
+        }
+        None
+    }
 }
 
 impl Listener for TlsListener {
@@ -119,9 +126,10 @@ impl Listener for TlsListener {
             return Ok(plain(stream));
         };
         let secure = acceptor.wrap(whole(stream.reader, stream.writer)?);
+        let certificate = acceptor.asks().then(|| secure.certificate());
         let (reader, writer) = split(secure);
         Ok(Stream {
-            reader: Reader::Accepted(reader),
+            reader: Reader::Accepted(reader, certificate),
             writer: Writer::Accepted(writer),
             remote_ip: stream.remote_ip,
             remote_port: stream.remote_port,
@@ -141,7 +149,7 @@ impl AsyncRead for Reader {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Reader::Plain(half) => Pin::new(half).poll_read(cx, buffer),
-            Reader::Accepted(half) => Pin::new(half).poll_read(cx, buffer),
+            Reader::Accepted(half, _) => Pin::new(half).poll_read(cx, buffer),
             Reader::Dialed(half) => Pin::new(half).poll_read(cx, buffer),
         }
     }
