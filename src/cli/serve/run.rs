@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use super::http::{load_auth, start_http};
 use super::log::Log;
 use super::members::{Lookup, Me};
+use super::quiet::Quiet;
 use crate::cli::{BAD_INPUT, DONE, FAILED, Failure, Signals};
 use crate::net::Clock;
 use crate::net::tokio::{TokioClock, TokioListener, TokioNet};
@@ -33,7 +34,7 @@ use crate::settings::{Settings, boot};
 use crate::shell::node::{NodeShell, StopAccepting};
 use crate::shell::{Directory, LinkCounters, ShellError};
 use crate::tls::net::{TlsListener, TlsNet};
-use crate::tls::{Acceptor, Speaks, Tls};
+use crate::tls::{Acceptor, Demand, Speaks, Tls};
 
 /// How often a draining node looks whether everybody has left.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
@@ -46,6 +47,7 @@ const fn duration(period: Period) -> Duration {
 pub(super) async fn run(
     settings: &Settings,
     level: LogLevel,
+    quiet: &Quiet,
     record: Option<Box<dyn Write>>,
 ) -> Result<u8, Failure> {
     let mut signals = Signals::catch()?;
@@ -86,6 +88,7 @@ pub(super) async fn run(
             tend_members(settings, &lookup, &me, serving.commands.clone()),
             tend_certificates(settings, tls.as_ref()),
             tend_rules(rules, &serving.commands),
+            quiet.watch(),
         )
     };
     tokio::pin!(record_failed);
@@ -109,6 +112,7 @@ pub(super) async fn run(
         }
         () = serving.drain(timeout) => DONE,
     };
+    quiet.tell();
     serving.tell_counts();
     ops_port.abort();
     http.stop();
@@ -252,9 +256,30 @@ async fn bind(
     let secret = settings.cluster_secret();
     let shell = match secret.map_err(|why| Failure::new(BAD_INPUT, why))? {
         Some(secret) => shell.proving(secret),
-        None => shell,
+        None => {
+            if settings.tls_demand(Port::Cluster) != Some(Demand::Mutual) {
+                warn_of_no_secret(settings.ports().cluster, alone);
+            }
+            shell
+        }
     };
     Ok((shell, config))
+}
+
+/// One loud line: what keeps strangers out of the cluster is missing.
+fn warn_of_no_secret(port: u16, alone: bool) {
+    let what = if alone {
+        "nobody gets in as long as this node is alone, but with members whoever reaches it and says \
+         that it is one of them is believed"
+    } else {
+        "whoever reaches it and says that it is one of the members is believed, and can publish and \
+         withdraw what it likes"
+    };
+    warn!(
+        port,
+        "NO CLUSTER SECRET: nothing is proved on the port between nodes; {what}. Set \
+         cluster.secret-file on all nodes, or tls.cluster = \"mutual\""
+    );
 }
 
 /// The certificates, if the node has any.
