@@ -95,6 +95,9 @@ pub const FUZZY_MAKE_UP_DELAY: Period = Period::from_secs(30);
 pub const FUZZY_SHARE: u32 = 4;
 /// Connections of clients that do not say that they are one: they can do next to nothing.
 pub const OTHERS_MAX: u32 = 16;
+/// Transports that one member may have opened to this node. Why more than one: those that the network
+/// lost without a word are here until their time is up.
+pub const MEMBER_CONNS_MAX: usize = 16;
 /// Instances of one batch. Why: the list of a service is one message, and a tenth of the largest
 /// message leaves room for others in it.
 pub const BATCH_INSTANCES_MAX: u32 = 10_000;

@@ -5,12 +5,13 @@
 //! everybody, as Nacos does.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::Node;
 use super::connections::{Setup, Source};
-use crate::constants::{LIFE_AHEAD_MAX, LIFE_FLOOR};
-use crate::ids::{Incarnation, NodeId, Str};
-use crate::io::Listener;
+use crate::constants::{LIFE_AHEAD_MAX, LIFE_FLOOR, MEMBER_CONNS_MAX};
+use crate::ids::{ConnId, Incarnation, NodeId, Str};
+use crate::io::{CloseReason, Listener, Output};
 use crate::message::distro::Origin;
 use crate::time::{Mono, Now};
 
@@ -106,6 +107,33 @@ impl Node {
             }
         };
         Some(Str::from(why))
+    }
+
+    /// The transports that a member opened, the oldest first.
+    fn conns_of(&self, node: &NodeId) -> Vec<ConnId> {
+        let is_of = |setup: &Setup| match &setup.source {
+            Source::Distro(origin) => origin.node == *node,
+            Source::Sdk | Source::Cluster | Source::Other => false,
+        };
+        let conns = self.connections.iter();
+        let of = conns.filter(|(_, connection)| connection.setup.as_ref().is_some_and(is_of));
+        of.map(|(conn, _)| conn).collect()
+    }
+
+    /// Ends the transports of a node that is no member any more.
+    pub(super) fn close_conns_of(&mut self, node: &NodeId, out: &mut Vec<Output>) {
+        for conn in self.conns_of(node) {
+            self.close(conn, CloseReason::Obsolete, out);
+        }
+    }
+
+    /// A member needs one transport to this node; the oldest of too many are dead, or it is none.
+    pub(super) fn make_room_for(&mut self, node: &NodeId, out: &mut Vec<Output>) {
+        let conns = self.conns_of(node);
+        let surplus = (conns.len() + 1).saturating_sub(MEMBER_CONNS_MAX);
+        for conn in conns.into_iter().take(surplus) {
+            self.close(conn, CloseReason::Obsolete, out);
+        }
     }
 
     fn impostor(&self, origin: &Origin) -> Option<Str> {

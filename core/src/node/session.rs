@@ -79,6 +79,7 @@ impl Node {
             // a higher number, or that it is a ghost.
             let origin = origin.clone();
             self.heard_of_life(&origin, out);
+            self.make_room_for(&origin.node, out);
         } else if setup.source != Source::Cluster {
             if setup.source == Source::Sdk && !self.serves() {
                 self.refuse(conn, "not ready", CloseReason::NotReady, out);
@@ -191,22 +192,6 @@ impl Node {
         if let Some(connection) = self.connections.get_mut(conn) {
             let first = connection.blocked.map_or(aged, |(first, _)| first);
             connection.blocked = Some((first, aged));
-        }
-    }
-
-    /// Ends the transports that a node opened which is no member any more.
-    pub(super) fn close_conns_of(&mut self, node: &NodeId, out: &mut Vec<Output>) {
-        let is_of = |connection: &Connection| {
-            let source = connection.setup.as_ref().map(|setup| &setup.source);
-            matches!(source, Some(Source::Distro(origin)) if origin.node == *node)
-        };
-        let conns = self.connections.iter();
-        let conns: Vec<ConnId> = conns
-            .filter(|(_, connection)| is_of(connection))
-            .map(|(conn, _)| conn)
-            .collect();
-        for conn in conns {
-            self.close(conn, CloseReason::Obsolete, out);
         }
     }
 

@@ -178,6 +178,23 @@ fn a_life_too_far_ahead_is_not_believed_and_the_last_that_is_can_be_outbid() {
 }
 
 #[test]
+fn a_member_has_a_few_transports_and_the_newest_are_the_ones_that_count() {
+    let (mut cluster, client) = with_a_client_elsewhere();
+    let before = cluster.nodes[0].sizes().connections;
+    let life = cluster.nodes[1].incarnation().0;
+    for number in 0..100 {
+        let liar = Stranger::connect(&mut cluster, number, Listener::Cluster);
+        liar.claim(&mut cluster, &node_id(1), life);
+    }
+    let more = cluster.nodes[0].sizes().connections - before;
+    assert!(more < 16, "{more}");
+    // The true one, whose transport was the oldest, comes back and is heard.
+    cluster.register(client, "stock", 80);
+    cluster.run(Period::from_secs(10));
+    assert_eq!(cluster.listed(0, "stock"), 1);
+}
+
+#[test]
 fn who_left_the_list_is_no_member_any_more() {
     let (mut cluster, client) = with_a_client_elsewhere();
     let members = crate::io::Command::SetMembers(vec![node_id(0), node_id(2)]);
