@@ -1,5 +1,7 @@
 //! Who says nothing, or never comes to the end of what it says: it takes nobody's place.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 
 fn tight() -> Limits {
@@ -101,6 +103,51 @@ async fn messages_that_never_end_are_cut_and_slow_ones_of_others_arrive() {
         slow.read_exact(&mut [0; PREAMBLE.len() + 4]).await.unwrap();
         assert_eq!(target.node.borrow().sizes().instances, 500);
         assert!(target.counters.unfinished.load(Ordering::Relaxed) > 0);
+    })
+    .await;
+}
+
+/// A client of gRPC with so many calls on their way, each with 60,000 bytes of a longer message.
+async fn unfinished_calls(port: u16, calls: usize) -> impl Sized {
+    let stream = dial_as_stranger(port).await;
+    let (mut send, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::task::spawn_local(connection);
+    let mut bodies = Vec::new();
+    for _ in 0..calls {
+        let request = http::Request::post(format!("http://registry{}", grpc::UNARY_PATH))
+            .header("content-type", "application/grpc")
+            .body(())
+            .unwrap();
+        let Ok(ready) = send.clone().ready().await else {
+            break;
+        };
+        send = ready;
+        let (answer, mut body) = send.send_request(request, false).unwrap();
+        let mut half = vec![b'x'; 60_000];
+        half[..5].copy_from_slice(&[0, 0, 3, 0x20, 0]);
+        // The node may have hung up.
+        body.send_data(half.into(), false).unwrap_or_default();
+        bodies.push((answer, body));
+    }
+    (send, connection, bodies)
+}
+
+#[tokio::test]
+async fn calls_that_never_end_are_cut_over_grpc_too() {
+    run(async {
+        let target = target(tight(), None).await;
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            held.push(unfinished_calls(target.ports.sdk, 3).await);
+        }
+        assert_eq!(served(target.ports.sdk, 20, &good_hello()).await, 20);
+        // Half of the budget is that of one connection of theirs.
+        let end = Instant::now() + Duration::from_secs(60);
+        while target.counters.unfinished.load(Ordering::Relaxed) < 15 {
+            assert!(Instant::now() < end, "never: {:?}", target.counts());
+            tokio::task::yield_now().await;
+        }
+        drop(held);
     })
     .await;
 }
