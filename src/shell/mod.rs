@@ -9,7 +9,7 @@
 //! # Layout
 //! - [`asks`]: questions of clients without a connection
 //! - [`node`]: around the server machine · [`sdk`]: around the client machine
-//! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`: the
+//! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`, `calling`: the
 //!   same over gRPC · `greet`: who an accepted stream is · `places`: until it has said so ·
 //!   `admission`: what its setup opens · `weigh`: what a message becomes · [`secret`]: what nodes prove to each
 //!   other · `guard`: access tokens · `budget`: what a connection may cost
@@ -17,6 +17,7 @@
 mod admission;
 pub mod asks;
 mod budget;
+mod calling;
 mod connection;
 mod greet;
 mod grpc;
