@@ -135,6 +135,11 @@ impl Node {
         expires: Mono,
         out: &mut Vec<Output>,
     ) -> Applied {
+        if !self.is_credible(&data) {
+            let (client, revision) = (data.client.clone(), Some(data.revision));
+            out.push(Output::Event(Event::SyncIgnored { client, revision }));
+            return Applied::Ignored;
+        }
         self.beats.see(&data);
         if !self.may_apply(&data, cause) {
             self.assert_ownership(&data, out);
@@ -182,9 +187,6 @@ impl Node {
         let profile = self.config.profile;
         let unordered = profile.has(Quirk::AppliesWithoutOrder);
         if let Some(origin) = &data.origin {
-            if !self.may_own(origin) {
-                return false;
-            }
             let is_mine = origin.node == self.origin.node;
             let life = if is_mine {
                 self.origin.incarnation

@@ -12,7 +12,7 @@ use super::connections::{Setup, Source};
 use crate::constants::{LIFE_AHEAD_MAX, LIFE_FLOOR, MEMBER_CONNS_MAX};
 use crate::ids::{ConnId, Incarnation, NodeId, Str};
 use crate::io::{CloseReason, Listener, Output};
-use crate::message::distro::Origin;
+use crate::message::distro::{ClientSyncData, Origin, Word};
 use crate::time::{Mono, Now};
 
 /// The latest moment that this node has seen: what the numbers of lives are measured with.
@@ -58,14 +58,26 @@ impl Node {
         !self.config.profile.speaks_distro() || life <= self.horizon.life_max()
     }
 
-    /// True when records of this origin may be here: of a member or this node itself, and of a life
-    /// that can be.
-    pub(super) fn may_own(&self, origin: &Origin) -> bool {
+    /// True when a word can be said at this moment, by the same measure.
+    pub(super) fn can_be_said(&self, word: Word) -> bool {
+        self.is_plausible(Incarnation(word.0))
+    }
+
+    /// True when a record can be: of a member or this node itself, and with numbers that others can
+    /// still go beyond. The words of a record and the revision of a client without a connection order
+    /// it among those of all owners, so they are measured like lives, which are no smaller.
+    pub(super) fn is_credible(&self, data: &ClientSyncData) -> bool {
+        let Some(origin) = &data.origin else {
+            return true;
+        };
         if !self.config.profile.speaks_distro() {
             return true;
         }
         let is_of_cluster = origin.node == self.config.node || self.members.contains(&origin.node);
-        is_of_cluster && self.is_plausible(origin.incarnation)
+        let revision = data.client.is_ip_port().then_some(data.revision.0);
+        let words = data.words.iter().map(|word| word.0);
+        let mut numbers = words.chain(revision).chain([origin.incarnation.0]);
+        is_of_cluster && numbers.all(|number| self.is_plausible(Incarnation(number)))
     }
 
     /// True when clients may be sent to this node: they go where they are told.

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::ids::{ClientId, ConnId, Incarnation, NodeId, RequestId, Revision, Str};
 use crate::io::{Input, Listener};
 use crate::message::Request;
-use crate::message::distro::{ClientSyncData, DistroDataRequest, Origin};
+use crate::message::distro::{ClientSyncData, DistroDataRequest, Origin, Word};
 use crate::message::internal::{ConnectionSetupRequest, label};
 use crate::message::naming::{Instance, Published, ServiceKey};
 use crate::profile::Profile;
@@ -58,13 +58,24 @@ impl Stranger {
 
     /// Syncs a client of this origin that publishes one instance of `orders`.
     fn sync(&self, cluster: &mut Cluster, origin: Option<Origin>) {
+        self.sync_said(cluster, origin, ("9_10.66.0.1_1", 1), 1);
+    }
+
+    /// The same with this client, revision and word.
+    fn sync_said(
+        &self,
+        cluster: &mut Cluster,
+        origin: Option<Origin>,
+        (client, revision): (&str, u64),
+        word: u64,
+    ) {
         let instance = Arc::new(Instance::new("10.66.0.1", 666));
         let data = ClientSyncData {
-            client: ClientId::new("9_10.66.0.1_1"),
+            client: ClientId::new(client),
             origin,
-            revision: Revision(1),
+            revision: Revision(revision),
             services: vec![(ServiceKey::named("orders"), Published::Single(instance))],
-            words: vec![],
+            words: vec![Word(word)],
         };
         let data = DistroDataRequest::Change(Arc::new(data));
         self.ask(cluster, Request::DistroData(data));
@@ -175,6 +186,20 @@ fn a_life_too_far_ahead_is_not_believed_and_the_last_that_is_can_be_outbid() {
     cluster.restart(1, 2);
     cluster.run(Period::from_secs(10));
     assert_eq!(cluster.nodes[1].incarnation(), Incarnation(most + 2));
+}
+
+#[test]
+fn a_member_can_say_no_number_that_nobody_goes_beyond() {
+    let (mut cluster, _) = with_a_client_elsewhere();
+    let life = cluster.nodes[1].incarnation().0;
+    let liar = Stranger::connect(&mut cluster, 1, Listener::Cluster);
+    liar.claim(&mut cluster, &node_id(1), life);
+    let member = || Some(origin(node_id(1), life));
+    liar.sync_said(&mut cluster, member(), ("9_10.66.0.1_1", 1), u64::MAX);
+    liar.sync_said(&mut cluster, member(), ("10.66.0.1:666#true", u64::MAX), 1);
+    assert_eq!(cluster.listed(0, "orders"), 1, "neither is believed");
+    liar.sync_said(&mut cluster, member(), ("9_10.66.0.1_1", 1), 1);
+    assert_eq!(cluster.listed(0, "orders"), 2, "but what can be is");
 }
 
 #[test]
