@@ -2,7 +2,7 @@
 
 use distro_core::ids::RequestId;
 use distro_core::io::SendError;
-use distro_core::message::{Request, Response, code};
+use distro_core::message::{Response, code};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::budget::{Inbound, Queue};
