@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use distro_core::config::{Config, ConnectionLimits, Timing};
+use distro_core::config::{Config, ConnectionLimits, TimingKey};
 use distro_core::ids::{ConnId, Incarnation, NodeId, RequestId, Str};
 use distro_core::io::{Command, Input, Listener, SendError};
 use distro_core::message::ask::{Ask, Change, Place};
@@ -112,12 +112,8 @@ impl From<LimitsLine> for ConnectionLimits {
 
 impl From<&Config> for ConfigLine {
     fn from(config: &Config) -> ConfigLine {
-        let mut timing = config.timing.clone();
-        let names = Timing::fields().into_iter();
-        let timing = names.filter_map(|(name, _, _)| {
-            let period = *timing.field_mut(&name)?;
-            Some((name, period))
-        });
+        let keys = TimingKey::ALL.iter();
+        let timing = keys.map(|key| (key.name().to_owned(), config.timing[*key]));
         ConfigLine {
             node: config.node.clone(),
             members: config.members.clone(),
@@ -137,8 +133,9 @@ impl ConfigLine {
     pub(super) fn config(self) -> Result<Config, String> {
         let mut config = Config::new(self.node, self.members, Profile::DISTRO);
         for (name, period) in self.timing {
-            let field = config.timing.field_mut(&name);
-            *field.ok_or_else(|| format!("no timing `{name}` in this build"))? = period;
+            let key = TimingKey::from_name(&name);
+            let key = key.ok_or_else(|| format!("no timing `{name}` in this build"))?;
+            config.timing[key] = period;
         }
         config.incarnation = self.incarnation;
         config.seed = self.seed;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use distro_core::config::Timing;
+use distro_core::config::{Timing, TimingKey};
 use distro_core::constants::{BATCH_INSTANCES_MAX, MESSAGE_BYTES_MAX};
 use distro_core::time::Period;
 
@@ -80,10 +80,10 @@ pub fn keys() -> Vec<Key> {
     keys.extend(ops_keys());
     keys.extend(log_keys());
     keys.extend(limit_keys());
-    let times = Timing::fields().into_iter();
-    keys.extend(times.map(|(name, default, about)| {
-        let default = Setting::Time(default);
-        key("timing", &name, Kind::Time, default, about.trim())
+    let usual = Timing::default();
+    keys.extend(TimingKey::ALL.iter().map(|time| {
+        let default = Setting::Time(usual[*time]);
+        key("timing", time.name(), Kind::Time, default, time.about())
     }));
     keys
 }

@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use distro_core::config::{Config, ConnectionLimits, Timing};
+use distro_core::config::{Config, ConfigField, ConnectionLimits, Timing, TimingKey};
 use distro_core::ids::{NodeId, Str};
 use distro_core::profile::Profile;
 use distro_core::protect::ProtectThresholds;
@@ -326,11 +326,8 @@ impl Settings {
 
     fn timing(&self) -> Timing {
         let mut timing = Timing::default();
-        for (name, ..) in Timing::fields() {
-            let time = self.time(&format!("timing.{name}"));
-            if let Some(field) = timing.field_mut(&name) {
-                *field = time;
-            }
+        for key in TimingKey::ALL {
+            timing[*key] = self.time(&format!("timing.{}", key.name()));
         }
         timing
     }
@@ -403,12 +400,14 @@ impl Settings {
             add(&[path], message, help);
         }
         for problem in self.config(NodeId::new("me:1"), Vec::new()).problems() {
-            // The core names its fields; the first one named is where the caret goes.
-            let named = self.keys.iter().map(Key::path).find(|path| {
-                let name = path.rsplit('.').next().unwrap_or(path);
-                problem.starts_with(name)
-            });
-            add(&[named.as_deref().unwrap_or("")], problem, String::new());
+            let path = |field: &ConfigField| match field {
+                ConfigField::Timing(key) => format!("timing.{}", key.name()),
+                ConfigField::MessageBytesMax => "message-bytes-max".to_owned(),
+                ConfigField::Node => "address".to_owned(),
+            };
+            let paths: Vec<String> = problem.fields.iter().map(path).collect();
+            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+            add(&paths, problem.text, String::new());
         }
         let problems = |(text, list): (usize, Vec<Problem>)| {
             let (name, text) = texts.get(text).map_or(("settings", ""), |(n, t)| (n, t));

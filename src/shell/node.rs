@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use distro_core::config::Config;
+use distro_core::config::{Config, ConfigField, ConfigProblem};
 use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
 use distro_core::message::{Request, Response, ResponseBody};
 use distro_core::node::Node;
@@ -95,7 +95,9 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
         directory: Directory,
     ) -> Result<NodeShell<N, C>, ShellError> {
         let ports = directory.ports(&config.node).ok_or_else(|| {
-            ShellError::Config(vec![format!("{} has no usable port", config.node)])
+            let text = format!("{} has no usable port", config.node);
+            let fields = vec![ConfigField::Node];
+            ShellError::Config(vec![ConfigProblem { fields, text }])
         })?;
         let listen = async |port| {
             net.listen(port)

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use toml::de::DeTable;
 
-use distro_core::config::{Config, ConnectionLimits, Timing};
+use distro_core::config::{Config, ConfigField, ConfigProblem, ConnectionLimits, TimingKey};
 use distro_core::constants::MESSAGE_BYTES_MAX;
 use distro_core::ids::Str;
 use distro_core::profile::Profile;
@@ -288,26 +288,25 @@ fn limits(found: &mut Found, reading: &Reading<'_>, value: &Value<'_>) -> Connec
     limits
 }
 
-fn timing(found: &mut Found, fields: &Fields<'_>) -> Vec<(String, Period)> {
-    let known = Timing::fields();
+fn timing(found: &mut Found, fields: &Fields<'_>) -> Vec<(TimingKey, Period)> {
     let mut timing = Vec::new();
     let table = fields
         .get("timing")
         .and_then(|value| Fields::free(found, "[timing]", value));
     let Some(table) = table else { return timing };
     for (name, span, value) in table.entries() {
-        if !known.iter().any(|(field, _, _)| field == name) {
-            let names = known.iter().map(|(field, _, _)| field.as_str());
+        let Some(key) = TimingKey::from_name(name) else {
+            let names = TimingKey::ALL.iter().map(|key| key.name());
             found.add(span, format!("no timing `{name}`"), help_for(name, names));
             continue;
-        }
+        };
         if let Some(period) = found.read(
             name,
             value,
             "a time in quotes, such as \"30s\"",
             value::period,
         ) {
-            timing.push((name.to_owned(), period));
+            timing.push((key, period));
         }
     }
     timing
@@ -325,33 +324,22 @@ fn configurations(found: &mut Found, fields: &Fields<'_>, scenario: &Scenario) {
                 continue;
             }
             let span = problem_span(fields, &problem);
-            found.add(
-                span,
-                problem.clone(),
-                "these are the values a node would start with",
-            );
+            let help = "these are the values a node would start with";
+            found.add(span, problem.text.clone(), help);
             said.push(problem);
         }
     }
 }
 
-/// The value that a problem of the configuration is about.
-fn problem_span(fields: &Fields<'_>, problem: &str) -> Range<usize> {
-    if problem.starts_with("message-bytes-max")
-        && let Some(value) = fields.get("message-bytes-max")
-    {
-        return value.span();
-    }
-    let table = fields
+/// The first value in the file of those that a problem of the configuration is about.
+fn problem_span(fields: &Fields<'_>, problem: &ConfigProblem) -> Range<usize> {
+    let timing = fields
         .get("timing")
         .and_then(|value| value.get_ref().as_table());
-    let named = table.and_then(|table| {
-        let mut named: Vec<_> = table
-            .iter()
-            .filter_map(|(name, value)| Some((problem.find(&**name.get_ref())?, value.span())))
-            .collect();
-        named.sort_by_key(|(at, _)| *at);
-        named.into_iter().next()
-    });
-    named.map_or(0..0, |(_, span)| span)
+    let place = |field: &ConfigField| match field {
+        ConfigField::MessageBytesMax => Some(fields.get("message-bytes-max")?.span()),
+        ConfigField::Timing(key) => Some(timing?.get(key.name())?.span()),
+        ConfigField::Node => None,
+    };
+    problem.fields.iter().find_map(place).unwrap_or(0..0)
 }

@@ -1,6 +1,6 @@
 //! The printed reference.
 
-use distro_core::config::Timing;
+use distro_core::config::{Timing, TimingKey};
 use distro_core::message::MessageKind;
 use distro_core::profile::{QUIRKS, RELEASES};
 
@@ -24,12 +24,10 @@ pub fn reference() -> String {
         put(&mut out, section);
     }
     out.push_str("\n[timing]\n  Protocol constants, with the defaults of the distro profile.\n");
-    for (name, default, about) in Timing::fields() {
-        out.push_str(&format!(
-            "  {name:<30} {:<8} {}\n",
-            period_text(default),
-            about.trim()
-        ));
+    for key in TimingKey::ALL {
+        let default = period_text(Timing::default()[*key]);
+        let (name, about) = (key.name(), key.about());
+        out.push_str(&format!("  {name:<30} {default:<8} {about}\n"));
     }
     out.push_str("\nVALUES\n");
     for (name, about) in VALUES {

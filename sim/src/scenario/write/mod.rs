@@ -114,7 +114,7 @@ impl Writer<'_> {
         for (name, period) in &scenario.timing {
             out.push_str(&format!(
                 "{} = {}\n",
-                key(name),
+                name.name(),
                 quoted(&period_text(*period))
             ));
         }

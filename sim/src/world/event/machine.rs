@@ -1,6 +1,7 @@
 //! What runs on a simulated host: a core state machine behind one small trait, so that the hosts
 //! and the network do not care which it is (and tests bring one of their own).
 
+use distro_core::config::in_one_line;
 use distro_core::event::Event as NodeEvent;
 use distro_core::ids::{ConnId, NodeId, RequestId, Str};
 use distro_core::io::{CloseReason, Command, Input, Listener, Output, SendError};
@@ -187,7 +188,7 @@ fn start_node(birth: &Birth<'_>, index: usize) -> Result<Process, String> {
     let name = &birth.scenario.nodes[index].name;
     Node::new(node_config(birth, index), birth.now)
         .map(|node| Process::Node(Box::new(node)))
-        .map_err(|problems| format!("{name} does not start: {}", problems.join("; ")))
+        .map_err(|problems| format!("{name} does not start: {}", in_one_line(&problems)))
 }
 
 fn start_sdk(birth: &Birth<'_>) -> Result<Process, String> {
