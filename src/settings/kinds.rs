@@ -170,14 +170,14 @@ impl<T: TextKind> Kind for Commas<T> {
     }
 
     fn parse(text: &str) -> Result<Commas<T>, Wrong> {
-        let words = text
-            .split(',')
-            .map(str::trim)
-            .filter(|word| !word.is_empty());
-        words
-            .map(T::from_text)
-            .collect::<Result<_, _>>()
-            .map(Commas)
+        let words = text.split(',').map(str::trim);
+        let words = words.filter(|word| !word.is_empty());
+        let values: Vec<T> = words.map(T::from_text).collect::<Result<_, _>>()?;
+        if values.is_empty() {
+            let help = format!("write {}", Self::right());
+            return wrong("there is nothing in this text", help);
+        }
+        Ok(Commas(values))
     }
 
     fn write(&self) -> Toml {

@@ -127,7 +127,9 @@ impl Settings {
                 (Some(Shown::Value(value)), _) => (format!("{name} = {value}"), None),
                 (Some(Shown::Hidden(words)), _) => (format!("# {name} = {words}"), None),
                 (None, Usual::Words(words)) => (format!("# {name} ="), Some((*words).to_owned())),
-                (None, Usual::Required | Usual::Value(_) | Usual::Table) => continue,
+                (None, Usual::Required | Usual::Value(_) | Usual::Time(_) | Usual::Table) => {
+                    continue;
+                }
             };
             let origin = origin.unwrap_or_else(|| self.origin(leaf.slot));
             // Writing to a string cannot fail.
@@ -139,11 +141,8 @@ impl Settings {
 
 /// What holds: what is set, or what is usual.
 fn value(leaf: &Leaf<'_>) -> Option<Shown> {
-    match (leaf.slot.shown(), &leaf.key.usual) {
-        (Some(shown), _) => Some(shown),
-        (None, Usual::Value(value)) => Some(Shown::Value(value.clone())),
-        (None, Usual::Required | Usual::Words(_) | Usual::Table) => None,
-    }
+    let usual = || leaf.key.usual.value().map(Shown::Value);
+    leaf.slot.shown().or_else(usual)
 }
 
 /// The tables of the file, the keys above the first one before them.

@@ -49,7 +49,12 @@ impl<T: Kind> Kind for List<T> {
     const SECRET: bool = T::SECRET;
 
     fn takes() -> String {
-        format!("list of {}", T::takes())
+        let one = T::takes();
+        match one.chars().last() {
+            Some(']') => one,
+            Some(last) if last.is_alphabetic() && last != 's' => format!("list of {one}s"),
+            Some(_) | None => format!("list of {one}"),
+        }
     }
 
     fn right() -> String {

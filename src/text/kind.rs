@@ -41,11 +41,14 @@ pub trait Kind: Sized + Clone + Debug {
     /// Reads a value of a file, or notes what is wrong with it. `what` is the key.
     fn read(found: &mut Found, what: &str, value: &Value<'_>) -> Option<Self>;
 
-    /// Reads a text, as flags and variables give it.
+    /// Reads a text, as flags and variables give it; unless it says so, a kind has none.
     ///
     /// # Errors
     /// The text is no such value.
-    fn parse(text: &str) -> Result<Self, Wrong>;
+    fn parse(_: &str) -> Result<Self, Wrong> {
+        let help = format!("write {} in a file", Self::right());
+        wrong("this is not a single text", help)
+    }
 
     /// As TOML.
     fn write(&self) -> Toml;
@@ -324,7 +327,7 @@ pub struct Whole<T, const LOW: i64, const HIGH: i64>(pub T);
 /// A number of things.
 pub type Count = Whole<u32, 0, 0xffff_ffff>;
 /// A number of things, of which there is at least one.
-pub type Some1 = Whole<u32, 1, 0xffff_ffff>;
+pub type AtLeastOne = Whole<u32, 1, 0xffff_ffff>;
 /// A port.
 pub type Port = Whole<u16, 1, 65_535>;
 

@@ -8,11 +8,9 @@ use super::table::Section;
 pub fn text(section: &Section) -> String {
     let mut out = format!("\n{}\n  {}\n", section.title, section.about);
     for key in (section.keys)() {
-        let usual = key.usual_text();
-        out.push_str(&format!(
-            "  {:<18} {:<34} {usual:<20} {}\n",
-            key.name, key.takes, key.about
-        ));
+        let (takes, usual) = ((key.takes)(), key.usual_text());
+        let (name, about) = (key.name, key.about);
+        out.push_str(&format!("  {name:<18} {takes:<34} {usual:<20} {about}\n"));
     }
     out
 }
@@ -22,7 +20,8 @@ pub fn markdown(section: &Section) -> String {
     let mut out = format!("### `{}`\n\n{}\n\n", section.title, section.about);
     out.push_str("| key | takes | left out | meaning |\n|---|---|---|---|\n");
     for key in (section.keys)() {
-        let cells = [key.takes.as_str(), &key.usual_text(), key.about].map(cell);
+        let cells = [(key.takes)(), key.usual_text(), key.about.to_owned()];
+        let cells = cells.map(|text| cell(&text));
         out.push_str(&format!("| `{}` | {} |\n", key.name, cells.join(" | ")));
     }
     out

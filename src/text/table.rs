@@ -3,21 +3,24 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
+use distro_core::time::Period;
 use serde_json::{Map, Value as Json, json};
 use toml::de::DeTable;
 
 use super::found::{Found, Value};
-use super::kind::{Shown, Toml};
+use super::kind::{Kind, Shown, Toml};
 use super::problem::{did_you_mean, help_for};
 use super::slot::AnySlot;
 
 /// What a key is when it is left out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub enum Usual {
     /// It may not be.
     Required,
     /// This value, as TOML.
-    Value(Toml),
+    Value(fn() -> Toml),
+    /// This time.
+    Time(Period),
     /// What follows from something else, in words.
     Words(&'static str),
     /// A table with what is usual in it.
@@ -25,14 +28,14 @@ pub enum Usual {
 }
 
 /// One key of a table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// As it is written.
     pub name: &'static str,
     /// What it means.
     pub about: &'static str,
     /// What it takes.
-    pub takes: String,
+    pub takes: fn() -> String,
     /// What it is when left out.
     pub usual: Usual,
     /// Its flag on the command line and what the value is called there, when it has one.
@@ -41,18 +44,46 @@ pub struct Key {
     pub schema: fn() -> Json,
 }
 
+impl Usual {
+    /// The value that it is, as TOML.
+    pub fn value(&self) -> Option<Toml> {
+        match self {
+            Usual::Value(value) => Some(value()),
+            Usual::Time(time) => Some(time.write()),
+            Usual::Required | Usual::Words(_) | Usual::Table => None,
+        }
+    }
+}
+
 impl Key {
     /// What it is when left out, for people.
     pub fn usual_text(&self) -> String {
-        match &self.usual {
-            Usual::Required => "required".to_owned(),
-            Usual::Words(words) => (*words).to_owned(),
-            Usual::Table => "see there".to_owned(),
-            Usual::Value(value) => match value.as_inline_table() {
-                Some(table) if table.is_empty() => "none".to_owned(),
-                Some(_) | None => value.to_string(),
-            },
-        }
+        let empty = |value: &Toml| {
+            value.as_array().is_some_and(toml_edit::Array::is_empty)
+                || value
+                    .as_inline_table()
+                    .is_some_and(toml_edit::InlineTable::is_empty)
+        };
+        let words = match &self.usual {
+            Usual::Required => "required",
+            Usual::Words(words) => words,
+            Usual::Table => "see there",
+            Usual::Value(_) | Usual::Time(_) => "none",
+        };
+        let value = self.usual.value().filter(|value| !empty(value));
+        value.map_or_else(|| words.to_owned(), |value| value.to_string())
+    }
+}
+
+/// A key that takes a kind of values.
+pub const fn key<K: Kind>(name: &'static str, usual: Usual, about: &'static str) -> Key {
+    Key {
+        name,
+        about,
+        takes: K::takes,
+        usual,
+        flag: None,
+        schema: K::schema,
     }
 }
 
@@ -72,6 +103,17 @@ pub struct Section {
 }
 
 impl Section {
+    /// A section that messages call as files do.
+    pub const fn new(title: &'static str, about: &'static str, keys: fn() -> Vec<Key>) -> Section {
+        Section {
+            title,
+            what: title,
+            about,
+            noun: None,
+            keys,
+        }
+    }
+
     /// Notes a key that it does not have.
     fn unknown(&self, found: &mut Found, what: &str, name: &str, span: Range<usize>) {
         let keys = (self.keys)();
@@ -111,13 +153,14 @@ impl Section {
 }
 
 impl Key {
-    fn property(&self) -> (String, Json) {
+    /// Its name, and what it takes as JSON Schema.
+    pub fn property(&self) -> (String, Json) {
         let mut schema = (self.schema)();
         if let Json::Object(schema) = &mut schema {
             let about = format!("{} Left out: {}.", self.about, self.usual_text());
             schema.insert("description".to_owned(), about.into());
-            if let Usual::Value(value) = &self.usual {
-                schema.insert("default".to_owned(), json_of(value));
+            if let Some(value) = self.usual.value() {
+                schema.insert("default".to_owned(), json_of(&value));
             }
         }
         (self.name.to_owned(), schema)
@@ -168,15 +211,24 @@ pub fn read(
             section.unknown(found, what, text, name.span());
         }
     }
-    for (key, slot) in keys.iter().zip(table.slots_mut()) {
-        if let Some(value) = entries.get(key.name) {
-            slot.read(found, key.name, value);
-        } else if matches!(key.usual, Usual::Required) {
+    fill(table, found, entries);
+    for key in keys {
+        if matches!(key.usual, Usual::Required) && !entries.contains_key(key.name) {
             found.add(
                 span.clone(),
                 format!("{what} has no `{}`", key.name),
-                format!("add `{} = ..`, {}: {}", key.name, key.takes, key.about),
+                format!("add `{} = ..`, {}: {}", key.name, (key.takes)(), key.about),
             );
+        }
+    }
+}
+
+/// Reads the keys that the table has, and says nothing of others.
+pub fn fill(table: &mut dyn Table, found: &mut Found, entries: &DeTable<'_>) {
+    let keys = (table.section().keys)();
+    for (key, slot) in keys.iter().zip(table.slots_mut()) {
+        if let Some(value) = entries.get(key.name) {
+            slot.read(found, key.name, value);
         }
     }
 }
@@ -202,6 +254,35 @@ pub fn written(table: &dyn Table) -> toml_edit::InlineTable {
         }
     }
     out
+}
+
+/// The keys that were written, as a file: those that are tables, or lists of tables, come last.
+pub fn file_text(table: &dyn Table) -> String {
+    let lines = |table: &toml_edit::InlineTable| -> String {
+        let line = |(key, value): (&str, &Toml)| format!("{key} = {value}\n");
+        table.iter().map(line).collect()
+    };
+    let (mut first, mut rest) = (String::new(), String::new());
+    let names: Vec<&str> = (table.section().keys)()
+        .iter()
+        .map(|key| key.name)
+        .collect();
+    let slots: Vec<(&str, &dyn AnySlot)> = names.into_iter().zip(table.slots()).collect();
+    for (key, slot) in slots {
+        let (Some(_), Some(Shown::Value(value))) = (slot.place(), slot.shown()) else {
+            continue;
+        };
+        match (&value, slot.table()) {
+            (_, Some(inner)) => rest.push_str(&format!("\n[{key}]\n{}", lines(&written(inner)))),
+            (Toml::Array(list), None) if list.iter().any(Toml::is_inline_table) => {
+                for inner in list.iter().filter_map(Toml::as_inline_table) {
+                    rest.push_str(&format!("\n[[{key}]]\n{}", lines(inner)));
+                }
+            }
+            (_, None) => first.push_str(&format!("{key} = {value}\n")),
+        }
+    }
+    first + &rest
 }
 
 /// Makes the struct of a table, and a [`Table`] and a [`Kind`](crate::text::kind::Kind) of it, from
@@ -273,7 +354,7 @@ macro_rules! table {
                 vec![ $( $crate::text::table::Key {
                     name: $crate::table_part!(name $field $($name)?),
                     about: concat!($($doc),+).trim(),
-                    takes: <$kind as $crate::text::kind::Kind>::takes(),
+                    takes: <$kind as $crate::text::kind::Kind>::takes,
                     usual: $crate::table_part!(usual $usual $kind; $($arg)?),
                     flag: [$(Some($flag),)? None][0],
                     schema: <$kind as $crate::text::kind::Kind>::schema,
@@ -316,11 +397,6 @@ macro_rules! table_kind {
                 $crate::text::table::read_value(found, value)
             }
 
-            fn parse(_: &str) -> Result<$Table, $crate::text::value::Wrong> {
-                let (message, help) = ("this is a table", "set its keys one by one");
-                $crate::text::value::wrong(message, help)
-            }
-
             fn write(&self) -> $crate::text::kind::Toml {
                 $crate::text::kind::Toml::InlineTable($crate::text::table::written(self))
             }
@@ -355,7 +431,7 @@ macro_rules! table_part {
     (usual required $kind:ty;) => { $crate::text::table::Usual::Required };
     (usual absent $kind:ty; $words:expr) => { $crate::text::table::Usual::Words($words) };
     (usual usual $kind:ty; $value:expr) => {
-        $crate::text::table::Usual::Value(<$kind as $crate::text::kind::Kind>::write(&$value))
+        $crate::text::table::Usual::Value(|| <$kind as $crate::text::kind::Kind>::write(&$value))
     };
     (usual table $kind:ty;) => { $crate::text::table::Usual::Table };
     (name $field:ident $name:literal) => { $name };

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use distro_core::config::{Timing, TimingKey};
 use distro_core::time::Period;
 
-use super::kind::{Kind, TextKind};
 use super::slot::{AnySlot, Slot};
-use super::table::{Key, Section, Table, Usual};
+use super::table::{Key, Section, Table, Usual, key};
 
 /// The protocol's times, as far as somebody sets them.
 #[derive(Debug, Clone)]
@@ -43,13 +42,9 @@ impl Times {
 
     fn keys() -> Vec<Key> {
         let usual = Timing::default();
-        let key = |time: &TimingKey| Key {
-            name: time.name(),
-            about: time.about(),
-            takes: Period::TAKES.to_owned(),
-            usual: Usual::Value(usual[*time].write()),
-            flag: None,
-            schema: Period::schema,
+        let key = |time: &TimingKey| {
+            let usual = Usual::Time(usual[*time]);
+            key::<Period>(time.name(), usual, time.about())
         };
         TimingKey::ALL.iter().map(key).collect()
     }
