@@ -4,7 +4,7 @@
 use distro_core::event::Event;
 use distro_core::ids::{ConnId, RequestId};
 use distro_core::io::CloseReason;
-use distro_core::message::{Request, Response};
+use distro_core::message::{Received, Request, Response};
 use distro_core::sdk::io::{Answer, CallError, SdkEvent};
 use distro_core::time::Mono;
 
@@ -76,6 +76,17 @@ pub enum Seen<'a> {
         /// The request.
         request: &'a Request,
     },
+    /// The host got what came as a request and is none that it may handle.
+    Unhandled {
+        /// This end's number of the transport.
+        conn: ConnId,
+        /// The sender.
+        peer: HostId,
+        /// The sender's number for it.
+        id: RequestId,
+        /// What it is.
+        received: &'a Received,
+    },
     /// The host answered a request.
     ResponseSent {
         /// This end's number of the transport.
@@ -130,4 +141,31 @@ pub enum Seen<'a> {
         /// The action.
         action: &'a Action,
     },
+}
+
+impl<'a> Seen<'a> {
+    /// The host got this as a request.
+    pub const fn received(
+        conn: ConnId,
+        peer: HostId,
+        id: RequestId,
+        received: &'a Received,
+    ) -> Seen<'a> {
+        match received {
+            Received::Request(request) => Seen::RequestReceived {
+                conn,
+                peer,
+                id,
+                request,
+            },
+            Received::Unsupported(_) | Received::Unknown(_) | Received::Malformed(_) => {
+                Seen::Unhandled {
+                    conn,
+                    peer,
+                    id,
+                    received,
+                }
+            }
+        }
+    }
 }

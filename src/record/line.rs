@@ -9,7 +9,7 @@ use distro_core::io::{Command, Input, Listener, SendError};
 use distro_core::message::ask::{Ask, Change, Place};
 use distro_core::message::metadata::Metadata;
 use distro_core::message::naming::{Instance, ServiceKey, Weight};
-use distro_core::message::{MalformedRequest, Request, Response};
+use distro_core::message::{Malformed, Received, Response};
 use distro_core::profile::Profile;
 use distro_core::time::{Mono, Now, Period, Wall};
 use serde::{Deserialize, Serialize};
@@ -341,7 +341,7 @@ impl From<&Input> for In {
             Input::Dialed { member, conn } => In::Dialed { conn, member },
             Input::DialFailed { member, refused } => In::DialFailed { member, refused },
             Input::ConnClosed { conn } => In::Closed { conn },
-            Input::Request { conn, id, request } => request_line(conn, id, &request),
+            Input::Request { conn, id, received } => request_line(conn, id, received),
             Input::Response { conn, id, response } => {
                 let payload = encode_response(&response, None, &Ends::default());
                 In::Response {
@@ -371,21 +371,31 @@ impl From<&Input> for In {
     }
 }
 
-fn request_line(conn: ConnId, id: RequestId, request: &Request) -> In {
-    if let Request::Malformed(malformed) = request {
-        let MalformedRequest { type_name, message } = &**malformed;
-        return In::Malformed {
-            conn,
-            id,
-            kind: type_name.clone(),
-            why: message.clone(),
-        };
-    }
-    if let Request::Unknown(kind) = request {
-        let kind = kind.clone();
-        return In::Unknown { conn, id, kind };
-    }
-    let payload = encode_request(request, None, &Ends::default());
+fn request_line(conn: ConnId, id: RequestId, received: Received) -> In {
+    let request = match received {
+        Received::Request(request) => request,
+        Received::Malformed(malformed) => {
+            let Malformed { type_name, message } = *malformed;
+            return In::Malformed {
+                conn,
+                id,
+                kind: type_name,
+                why: message,
+            };
+        }
+        Received::Unknown(kind) => return In::Unknown { conn, id, kind },
+        Received::Unsupported(which) => {
+            // Of its body nothing was kept.
+            return In::Request {
+                conn,
+                id,
+                kind: Str::from(which.type_name()),
+                ip: Str::default(),
+                body: raw(&Bytes::from_static(b"{}")),
+            };
+        }
+    };
+    let payload = encode_request(&request, None, &Ends::default());
     In::Request {
         conn,
         id,
@@ -420,8 +430,8 @@ impl In {
                 ip,
                 body,
             } => {
-                let request = decode_request(&payload(kind, ip, &body));
-                Input::Request { conn, id, request }
+                let received = decode_request(&payload(kind, ip, &body));
+                Input::Request { conn, id, received }
             }
             In::Response {
                 conn,
@@ -439,16 +449,16 @@ impl In {
                 kind,
                 why,
             } => {
-                let malformed = MalformedRequest {
+                let malformed = Malformed {
                     type_name: kind,
                     message: why,
                 };
-                let request = Request::Malformed(Box::new(malformed));
-                Input::Request { conn, id, request }
+                let received = Received::Malformed(Box::new(malformed));
+                Input::Request { conn, id, received }
             }
             In::Unknown { conn, id, kind } => {
-                let request = Request::Unknown(kind);
-                Input::Request { conn, id, request }
+                let received = Received::Unknown(kind);
+                Input::Request { conn, id, received }
             }
             In::Busy { conn, id } => failed(conn, id, SendError::Busy),
             In::Gone { conn, id } => failed(conn, id, SendError::Closed),

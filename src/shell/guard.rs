@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use distro_core::message::naming::ServiceListResponse;
-use distro_core::message::{Request, Response, ResponseBody, code};
+use distro_core::message::{Received, Response, code};
 use serde::Deserialize;
 
 use crate::carrier::grpc::payload::Headers;
@@ -26,18 +25,22 @@ impl Guard {
     /// Nacos, among those of the body.
     pub(super) fn denial(
         &self,
-        request: &Request,
+        received: &Received,
         headers: &Headers,
         body: &[u8],
     ) -> Option<Response> {
         let auth = self.0.as_ref()?;
-        let failed = secured(request)?;
+        let request = received.request()?;
+        if !request.of().facts().secured {
+            return None;
+        }
         let denied = match token(headers) {
             Some(token) => auth.check(Some(token)),
             None => auth.check(token(&headers_of(body))),
         };
         let denied = denied.err()?;
-        Some(Response::fail(code::NO_RIGHT, &denied.to_string(), failed))
+        let text = denied.to_string();
+        Some(Response::fail(code::NO_RIGHT, &text, request.failed()))
     }
 }
 
@@ -55,40 +58,4 @@ fn headers_of(body: &[u8]) -> Headers {
     }
     let peek: Peek = serde_json::from_slice(body).unwrap_or_default();
     peek.headers
-}
-
-/// The answer of a request that Nacos marks as secured, on a failure.
-fn secured(request: &Request) -> Option<ResponseBody> {
-    match request {
-        Request::Instance(asked) | Request::PersistentInstance(asked) => {
-            Some(ResponseBody::Instance(asked.operation))
-        }
-        Request::BatchInstance(_) => Some(ResponseBody::BatchInstance),
-        Request::NamingFuzzyWatch(_) => Some(ResponseBody::NamingFuzzyWatch),
-        Request::SubscribeService(_) => Some(ResponseBody::SubscribeService(None)),
-        Request::ServiceQuery(_) => Some(ResponseBody::QueryService(None)),
-        Request::ServiceList(_) => {
-            let nothing = ServiceListResponse {
-                count: 0,
-                service_names: Vec::new(),
-            };
-            Some(ResponseBody::ServiceList(Box::new(nothing)))
-        }
-        Request::ServerCheck
-        | Request::ConnectionSetup(_)
-        | Request::SetupAck(_)
-        | Request::HealthCheck
-        | Request::ClientDetection
-        | Request::ConnectReset(_)
-        | Request::ServerLoaderInfo
-        | Request::ServerReload(_)
-        | Request::NotifySubscriber(_)
-        | Request::NamingFuzzyWatchSync(_)
-        | Request::NamingFuzzyWatchChangeNotify(_)
-        | Request::DistroData(_)
-        | Request::MemberReport(_)
-        | Request::Unsupported(_)
-        | Request::Unknown(_)
-        | Request::Malformed(_) => None,
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use distro_core::config::{Config, ConfigField, ConfigProblem};
 use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
-use distro_core::message::{Request, Response, ResponseBody};
+use distro_core::message::{Received, Request, Response, ResponseBody};
 use distro_core::node::Node;
 use distro_core::time::Now;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -301,16 +301,16 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 refused,
             } => Input::DialFailed { member, refused },
             // What a connection still had to say when the node closed it is dropped.
-            LinkEvent::Request(conn, id, request, held) if self.links.is_open(conn) => {
+            LinkEvent::Request(conn, id, received, held) if self.links.is_open(conn) => {
                 drop(held);
-                Input::Request { conn, id, request }
+                Input::Request { conn, id, received }
             }
             LinkEvent::Denied(conn, id, denial, held) if self.links.is_open(conn) => {
                 drop(held);
                 // Nacos looks at tokens only where it would answer a health check.
                 self.denied = Some(denial);
-                let request = Request::HealthCheck;
-                self.feed(Input::Request { conn, id, request });
+                let received = Received::Request(Request::HealthCheck);
+                self.feed(Input::Request { conn, id, received });
                 self.denied = None;
                 return;
             }

@@ -221,7 +221,7 @@ impl Node {
             Input::Dialed { member, conn } => self.dialed(&member, conn, out),
             Input::DialFailed { member, refused: _ } => self.dial_failed(&member, out),
             Input::ConnClosed { conn } => self.conn_closed(conn, out),
-            Input::Request { conn, id, request } => self.request(conn, id, request, out),
+            Input::Request { conn, id, received } => self.request(conn, id, received, out),
             Input::Response { conn, id, response } => {
                 self.conn_active(conn);
                 match self.calls.close(conn, id) {

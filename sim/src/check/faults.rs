@@ -159,6 +159,7 @@ impl Faults {
             | Seen::Close { .. }
             | Seen::RequestSent { .. }
             | Seen::RequestReceived { .. }
+            | Seen::Unhandled { .. }
             | Seen::ResponseSent { .. }
             | Seen::ResponseReceived { .. }
             | Seen::Node(_)
@@ -320,6 +321,12 @@ impl Faults {
             } => {
                 self.requests.insert((seen.host, conn, id), request.kind());
                 self.count_apply(seen.host, request.kind(), seen.at);
+                return;
+            }
+            Seen::Unhandled {
+                conn, id, received, ..
+            } => {
+                self.requests.insert((seen.host, conn, id), received.kind());
                 return;
             }
             Seen::RequestSent { peer, request, .. } => (peer, Some(request.kind()), true),

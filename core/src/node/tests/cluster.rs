@@ -14,7 +14,7 @@ use crate::message::internal::{ConnectionSetupRequest, label};
 use crate::message::naming::{
     Instance, InstanceOperation, InstanceRequest, ServiceKey, SubscribeServiceRequest,
 };
-use crate::message::{MessageKind, Request, Response, ResponseBody};
+use crate::message::{MessageKind, Received, Request, Response, ResponseBody};
 use crate::node::Node;
 use crate::profile::Profile;
 use crate::time::{Mono, Now, Period, Wall};
@@ -163,7 +163,7 @@ impl Cluster {
                         Input::Request {
                             conn: *conn,
                             id,
-                            request,
+                            received: request.into(),
                         },
                     ));
                 }
@@ -232,14 +232,14 @@ impl Cluster {
     }
 
     /// Sends a client's request; its answer, if any, is the last of `answers`.
-    pub(super) fn ask(&mut self, client: usize, request: Request) {
+    pub(super) fn ask(&mut self, client: usize, received: impl Into<Received>) {
         let (node, conn) = self.clients[client];
         self.feed(
             node,
             Input::Request {
                 conn,
                 id: RequestId(self.answers.len() as u64),
-                request,
+                received: received.into(),
             },
         );
     }

@@ -10,7 +10,7 @@ use crate::message::naming::{
     BatchInstanceRequest, Instance, InstanceOperation, InstanceRequest, ServiceKey,
 };
 use crate::message::unsupported::Unsupported;
-use crate::message::{Request, ResponseBody, code};
+use crate::message::{Received, Request, ResponseBody, code};
 use crate::profile::{Profile, Release};
 
 fn single(operation: InstanceOperation, ephemeral: bool) -> Box<InstanceRequest> {
@@ -33,25 +33,28 @@ fn batch() -> Box<BatchInstanceRequest> {
 }
 
 /// What is refused, and the type that says so.
-fn refused() -> Vec<(Request, &'static str)> {
+fn refused() -> Vec<(Received, &'static str)> {
     let (register, deregister) = (InstanceOperation::Register, InstanceOperation::Deregister);
     let mut table = vec![
         (
-            Request::PersistentInstance(single(register, false)),
+            Request::PersistentInstance(single(register, false)).into(),
             "InstanceResponse",
         ),
         (
-            Request::PersistentInstance(single(deregister, false)),
+            Request::PersistentInstance(single(deregister, false)).into(),
             "InstanceResponse",
         ),
         (
-            Request::Instance(single(register, false)),
+            Request::Instance(single(register, false)).into(),
             "InstanceResponse",
         ),
-        (Request::BatchInstance(batch()), "BatchInstanceResponse"),
+        (
+            Request::BatchInstance(batch()).into(),
+            "BatchInstanceResponse",
+        ),
     ];
     let modules = Unsupported::ALL.into_iter();
-    table.extend(modules.map(|(which, _, response)| (Request::Unsupported(which), response)));
+    table.extend(modules.map(|(which, _, response)| (Received::Unsupported(which), response)));
     table
 }
 
@@ -59,9 +62,9 @@ fn refused() -> Vec<(Request, &'static str)> {
 fn what_is_not_offered_gets_a_failure_of_its_own_type_and_changes_nothing() {
     let mut cluster = Cluster::new(1, Profile::DISTRO);
     let client = cluster.connect(0);
-    for (request, response) in refused() {
-        let name = Box::<str>::from(request.type_name());
-        cluster.ask(client, request);
+    for (received, response) in refused() {
+        let name = Box::<str>::from(received.type_name());
+        cluster.ask(client, received);
         let (_, answer) = cluster.answers.last().expect("it is answered");
         assert_eq!(answer.body.type_name(), response, "{name}");
         assert_eq!(answer.result_code, code::FAIL, "{name}");
