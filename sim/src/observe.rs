@@ -158,14 +158,15 @@ impl<'a> Seen<'a> {
                 id,
                 request,
             },
-            Received::Unsupported(_) | Received::Unknown(_) | Received::Malformed(_) => {
-                Seen::Unhandled {
-                    conn,
-                    peer,
-                    id,
-                    received,
-                }
-            }
+            Received::Denied(_)
+            | Received::Unsupported(_)
+            | Received::Unknown(_)
+            | Received::Malformed(_) => Seen::Unhandled {
+                conn,
+                peer,
+                id,
+                received,
+            },
         }
     }
 }

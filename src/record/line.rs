@@ -6,7 +6,7 @@ use bytes::Bytes;
 use distro_core::config::{Config, ConnectionLimits, TimingKey};
 use distro_core::ids::{ConnId, Incarnation, NodeId, RequestId, Str};
 use distro_core::io::{Command, Input, Listener, SendError};
-use distro_core::message::{Malformed, Received, Response};
+use distro_core::message::{Denied, Malformed, Received, Response};
 use distro_core::profile::Profile;
 use distro_core::time::{Mono, Now, Period, Wall};
 use serde::{Deserialize, Serialize};
@@ -201,6 +201,12 @@ pub(super) enum In {
         kind: Str,
         body: Box<RawValue>,
     },
+    Denied {
+        conn: ConnId,
+        id: RequestId,
+        asked: MessageLine,
+        refusal: MessageLine,
+    },
     Malformed {
         conn: ConnId,
         id: RequestId,
@@ -238,6 +244,28 @@ pub(super) enum In {
         id: RequestId,
         ask: AskLine,
     },
+}
+
+/// A message inside an input.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MessageLine {
+    kind: Str,
+    body: Box<RawValue>,
+}
+
+impl From<Payload> for MessageLine {
+    fn from(payload: Payload) -> MessageLine {
+        MessageLine {
+            body: raw(&payload.body),
+            kind: payload.type_name,
+        }
+    }
+}
+
+impl MessageLine {
+    fn payload(self) -> Payload {
+        payload(self.kind, Str::default(), &self.body)
+    }
 }
 
 /// A body as it stands. Our own encoder made it, so it is JSON text.
@@ -304,6 +332,15 @@ impl From<&Input> for In {
 fn request_line(conn: ConnId, id: RequestId, received: Received) -> In {
     let request = match received {
         Received::Request(request) => request,
+        Received::Denied(denied) => {
+            let Denied { request, refusal } = *denied;
+            return In::Denied {
+                conn,
+                id,
+                asked: encode_request(&request, None, &Ends::default()).into(),
+                refusal: encode_response(&refusal, None, &Ends::default()).into(),
+            };
+        }
         Received::Malformed(malformed) => {
             let Malformed { type_name, message } = *malformed;
             return In::Malformed {
@@ -359,10 +396,7 @@ impl In {
                 kind,
                 ip,
                 body,
-            } => {
-                let received = decode_request(&payload(kind, ip, &body));
-                Input::Request { conn, id, received }
-            }
+            } => arrived(conn, id, decode_request(&payload(kind, ip, &body))),
             In::Response {
                 conn,
                 id,
@@ -373,6 +407,12 @@ impl In {
                     .map_err(|error| error.to_string())?;
                 Input::Response { conn, id, response }
             }
+            In::Denied {
+                conn,
+                id,
+                asked,
+                refusal,
+            } => denied(conn, id, asked, refusal)?,
             In::Malformed {
                 conn,
                 id,
@@ -383,13 +423,9 @@ impl In {
                     type_name: kind,
                     message: why,
                 };
-                let received = Received::Malformed(Box::new(malformed));
-                Input::Request { conn, id, received }
+                arrived(conn, id, Received::Malformed(Box::new(malformed)))
             }
-            In::Unknown { conn, id, kind } => {
-                let received = Received::Unknown(kind);
-                Input::Request { conn, id, received }
-            }
+            In::Unknown { conn, id, kind } => arrived(conn, id, Received::Unknown(kind)),
             In::Busy { conn, id } => failed(conn, id, SendError::Busy),
             In::Gone { conn, id } => failed(conn, id, SendError::Closed),
             In::TooLarge { conn, id } => failed(conn, id, SendError::TooLarge),
@@ -406,6 +442,24 @@ impl In {
             }),
         })
     }
+}
+
+fn denied(
+    conn: ConnId,
+    id: RequestId,
+    asked: MessageLine,
+    refusal: MessageLine,
+) -> Result<Input, String> {
+    let refusal = decode_response(&refusal.payload()).map_err(|error| error.to_string())?;
+    let Received::Request(request) = decode_request(&asked.payload()) else {
+        return Err("what was denied is no request".to_owned());
+    };
+    let received = Received::Denied(Box::new(Denied { request, refusal }));
+    Ok(arrived(conn, id, received))
+}
+
+const fn arrived(conn: ConnId, id: RequestId, received: Received) -> Input {
+    Input::Request { conn, id, received }
 }
 
 const fn listener(cluster: bool) -> Listener {

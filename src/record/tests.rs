@@ -13,7 +13,7 @@ use distro_core::message::naming::{
     Instance, InstanceOperation, InstanceRequest, ServiceKey, Weight,
 };
 use distro_core::message::unsupported::Unsupported;
-use distro_core::message::{Malformed, Received, Request, Response, code};
+use distro_core::message::{Denied, Malformed, Received, Request, Response, ResponseBody, code};
 use distro_core::node::Node;
 use distro_core::profile::Profile;
 use distro_core::time::{Mono, Now, Wall};
@@ -111,6 +111,10 @@ fn requests() -> Vec<Input> {
         type_name: Str::from("InstanceRequest"),
         message: Str::from("no \"object\""),
     };
+    let denied = Denied {
+        request: Request::Instance(Box::new(register.clone())),
+        refusal: Response::fail(code::NO_RIGHT, "no token", ResponseBody::BatchInstance),
+    };
     vec![
         request(1, 1, Request::ServerCheck),
         request(1, 2, Request::ConnectionSetup(Box::new(setup))),
@@ -118,6 +122,7 @@ fn requests() -> Vec<Input> {
         request(1, 4, Received::Malformed(Box::new(malformed))),
         request(1, 5, Received::Unknown(Str::from("NonsenseRequest"))),
         request(1, 6, Received::Unsupported(Unsupported::ConfigQuery)),
+        request(1, 7, Received::Denied(Box::new(denied))),
     ]
 }
 

@@ -40,8 +40,6 @@ pub(super) enum LinkEvent<R, W> {
     DialFailed { node: NodeId, refused: bool },
     /// A request arrived, or what came as one.
     Request(ConnId, RequestId, Received, Held),
-    /// A request arrived without the right to it: what it is answered, if it is handled at all.
-    Denied(ConnId, RequestId, Response, Held),
     /// An answer arrived.
     Response(ConnId, RequestId, Response, Held),
     /// A request could not be sent.
@@ -263,11 +261,8 @@ impl<R: AsyncRead + Unpin, W, C: Clock> Incoming<R, W, C> {
                 {
                     return false;
                 }
-                let denial = self.guard.denial(&received, &NO_HEADERS, &payload.body);
-                match denial {
-                    Some(denial) => LinkEvent::Denied(self.conn, id, denial, held),
-                    None => LinkEvent::Request(self.conn, id, received, held),
-                }
+                let received = self.guard.pass(received, &NO_HEADERS, &payload.body);
+                LinkEvent::Request(self.conn, id, received, held)
             }
             FrameKind::Response => {
                 // Java's callback never fires; telling the machine at once is as true and faster.

@@ -284,13 +284,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
             received = Received::Unknown(payload.type_name.clone());
         }
         let (conn, id) = (self.outlet.conn, RequestId(call));
-        let denial = self.guard.denial(&received, headers, &payload.body);
+        let received = self.guard.pass(received, headers, &payload.body);
         let held = self.inbound.enter(payload.body.len()).await;
-        let event = match denial {
-            Some(denial) => LinkEvent::Denied(conn, id, denial, held),
-            None => LinkEvent::Request(conn, id, received, held),
-        };
-        self.tell(event).await
+        self.tell(LinkEvent::Request(conn, id, received, held))
+            .await
     }
 
     async fn tell(&mut self, event: LinkEvent<R, W>) -> bool {

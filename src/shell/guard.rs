@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use distro_core::message::{Received, Response, code};
+use distro_core::message::{Denied, Received, Response, code};
 use serde::Deserialize;
 
 use crate::carrier::grpc::payload::Headers;
@@ -20,27 +20,31 @@ impl Guard {
         Guard(auth.is_on().then_some(auth))
     }
 
-    /// What the request is answered with because its token is missing or wrong: the typed failure
-    /// with 403, for which SDKs log in again. The token is among the carrier's `headers` or, as in
-    /// Nacos, among those of the body.
-    pub(super) fn denial(
-        &self,
-        received: &Received,
-        headers: &Headers,
-        body: &[u8],
-    ) -> Option<Response> {
-        let auth = self.0.as_ref()?;
-        let request = received.request()?;
-        if !request.of().facts().secured {
-            return None;
+    /// What arrived, or that its sender has no right to it because its token is missing or wrong:
+    /// then it carries the typed failure with 403, for which SDKs log in again. The token is among
+    /// the carrier's `headers` or, as in Nacos, among those of the body.
+    pub(super) fn pass(&self, received: Received, headers: &Headers, body: &[u8]) -> Received {
+        let request = match (&self.0, received) {
+            (Some(_), Received::Request(request)) if request.of().facts().secured => request,
+            (_, received) => return received,
+        };
+        match self.denied(headers, body) {
+            Some(why) => {
+                let refusal = Response::fail(code::NO_RIGHT, &why, request.failed());
+                Received::Denied(Box::new(Denied { request, refusal }))
+            }
+            None => Received::Request(request),
         }
-        let denied = match token(headers) {
+    }
+
+    /// Why a request has no right; `None` when it has.
+    fn denied(&self, headers: &Headers, body: &[u8]) -> Option<String> {
+        let auth = self.0.as_ref()?;
+        let checked = match token(headers) {
             Some(token) => auth.check(Some(token)),
             None => auth.check(token(&headers_of(body))),
         };
-        let denied = denied.err()?;
-        let text = denied.to_string();
-        Some(Response::fail(code::NO_RIGHT, &text, request.failed()))
+        checked.err().map(|denied| denied.to_string())
     }
 }
 

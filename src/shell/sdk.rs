@@ -259,7 +259,7 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
             | LinkEvent::SendFailed(..)
             | LinkEvent::Closed(_) => return,
             // A client listens nowhere.
-            LinkEvent::Arrived(..) | LinkEvent::Accepted(..) | LinkEvent::Denied(..) => return,
+            LinkEvent::Arrived(..) | LinkEvent::Accepted(..) => return,
         };
         self.feed(input);
     }

@@ -89,7 +89,10 @@ mod tests {
         let text = r#"{"ip":"10.0.0.1","port":80,"metadata":{"a":"{{{{\"{{{{:::"}}"#;
         let received = decode(&batch(text, 20_000), &counters);
         let request = received.request();
-        assert!(matches!(request, Some(Request::BatchInstance(_))), "{received:?}");
+        assert!(
+            matches!(request, Some(Request::BatchInstance(_))),
+            "{received:?}"
+        );
         assert_eq!(counters.overweight.load(Ordering::Relaxed), 0);
     }
 }

@@ -20,7 +20,7 @@ pub mod unsupported;
 mod vocabulary;
 
 use crate::ids::Str;
-pub use received::{Malformed, Received};
+pub use received::{Denied, Malformed, Received};
 pub use vocabulary::{
     Addressed, AnswerFacts, AnswerType, Request, RequestFacts, RequestType, ResponseBody, Sender,
     ToClient, ToDialer, ToServer,

@@ -41,6 +41,13 @@ impl Node {
                     (None, Addressed::Dialer(_) | Addressed::Client(_)) => None,
                 }
             }
+            Received::Denied(denied) => {
+                let facts = denied.request.of().facts();
+                Some(self.refusal(from, is_set_up, facts).unwrap_or_else(|| {
+                    self.conn_active(conn);
+                    denied.refusal
+                }))
+            }
             Received::Unsupported(which) => {
                 Some(self.unready(from, is_set_up).unwrap_or_else(|| {
                     self.conn_active(conn);
@@ -217,6 +224,7 @@ impl Node {
                     Addressed::Server(_) | Addressed::Client(_) => return,
                 }
             }
+            Received::Denied(denied) => denied.refusal,
             Received::Malformed(malformed) => malformed_answer(&malformed),
             Received::Unsupported(_) | Received::Unknown(_) => no_handler(),
         };

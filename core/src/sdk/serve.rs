@@ -39,6 +39,11 @@ impl Sdk {
         }
         let request = match received {
             Received::Request(request) => request,
+            Received::Denied(denied) => {
+                let response = denied.refusal;
+                out.push(SdkOutput::Response { conn, id, response });
+                return Change::Same;
+            }
             Received::Unsupported(_) | Received::Unknown(_) | Received::Malformed(_) => {
                 out.push(no_handler(conn, id));
                 return Change::Same;

@@ -189,6 +189,10 @@ pub(super) fn unhandled(line: &mut Line<'_>, received: &Received) {
     line.text("type", &received.type_name());
     match received {
         Received::Request(request) => show_request(request, line),
+        Received::Denied(denied) => {
+            show_request(&denied.request, line);
+            line.maybe("denied", denied.refusal.message.as_ref());
+        }
         Received::Malformed(malformed) => line.text("malformed", &malformed.message),
         Received::Unsupported(_) | Received::Unknown(_) => {}
     }

@@ -211,13 +211,20 @@ impl Cluster {
         }
     }
 
-    /// Connects a naming client to a node. Returns its number.
-    pub(super) fn connect(&mut self, node: usize) -> usize {
+    /// Opens a client's connection to a node and does not set it up. Returns its number.
+    pub(super) fn open(&mut self, node: usize) -> usize {
         let client = self.clients.len();
         let conn = self.conn();
         self.wires
             .insert((End::Node(node), conn), (End::Client(client), conn));
         self.clients.push((node, conn));
+        self.feed(node, opened(conn, Listener::Sdk, client));
+        client
+    }
+
+    /// Connects a naming client to a node. Returns its number.
+    pub(super) fn connect(&mut self, node: usize) -> usize {
+        let client = self.open(node);
         let mut setup = ConnectionSetupRequest::default();
         setup
             .labels
@@ -226,7 +233,6 @@ impl Cluster {
             .labels
             .insert(Str::from(label::MODULE), Str::from(label::MODULE_NAMING));
         setup.client_ip = Str::from(format!("10.1.0.{client}"));
-        self.feed(node, opened(conn, Listener::Sdk, client));
         self.ask(client, Request::ConnectionSetup(Box::new(setup)));
         client
     }
