@@ -11,7 +11,8 @@ use http_body_util::{BodyExt, Limited};
 
 use super::answer::{Refusal, code};
 use super::listen::Caller;
-use super::routes::{Kind, Route};
+use super::params::Kind;
+use super::routes::Route;
 use super::{BODY_BYTES_MAX, BODY_TIMEOUT};
 
 /// A call whose parameters fit its route.

@@ -17,6 +17,7 @@ mod instances;
 pub(crate) mod listen;
 mod logins;
 mod openapi;
+mod params;
 mod routes;
 mod seats;
 mod services;

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::Http;
 use super::answer::{Outcome, Style};
 use super::call::Call;
-use super::routes::{Access, Kind, Param, Route, Shape, routes};
+use super::params::{Kind, Param};
+use super::routes::{Access, Route, Shape, routes};
 
 pub(super) async fn served(http: Arc<Http>, _: Call) -> Outcome {
     Ok(document(&http.context))

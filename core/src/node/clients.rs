@@ -5,13 +5,13 @@
 //! one, have a lease each.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::digest::DigestTree;
 use super::given_up::GivenUps;
-use crate::constants::TOMBSTONES_MAX;
+use super::tombstones::Tombstones;
 use crate::ids::{ClientId, ConnId, Incarnation, NodeId, Revision, Str};
 use crate::message::distro::{ClientSyncData, Origin, Word};
 use crate::message::naming::{Published, ServiceKey};
@@ -448,7 +448,7 @@ impl Clients {
     }
 
     pub(crate) fn tombstone_count(&self) -> usize {
-        self.tombstones.ends.len()
+        self.tombstones.len()
     }
 
     /// Gives every native record a new origin, because this life got a higher incarnation.
@@ -480,46 +480,5 @@ impl Clients {
     /// The revision of a record, native or synced.
     pub(crate) fn revision(&self, client: &ClientId) -> Option<Revision> {
         self.table.get(client).map(|entry| entry.data.revision)
-    }
-}
-
-/// Remembered deletions: connection ids are never reused, so whatever still arrives about a buried
-/// one is late.
-#[derive(Debug, Default)]
-struct Tombstones {
-    ends: BTreeMap<ClientId, Mono>,
-    order: VecDeque<(Mono, ClientId)>,
-}
-
-impl Tombstones {
-    /// Remembers a deletion. False when the oldest one had to be forgotten for it.
-    fn add(&mut self, client: &ClientId, ends: Mono) -> bool {
-        if self.ends.insert(client.clone(), ends).is_none() {
-            self.order.push_back((ends, client.clone()));
-        }
-        if self.ends.len() <= TOMBSTONES_MAX {
-            return true;
-        }
-        if let Some((_, oldest)) = self.order.pop_front() {
-            self.ends.remove(&oldest);
-        }
-        false
-    }
-
-    fn contains(&self, client: &ClientId) -> bool {
-        self.ends.contains_key(client)
-    }
-
-    fn purge(&mut self, now: Mono) {
-        while self.order.front().is_some_and(|(ends, _)| *ends <= now) {
-            let (_, client) = self.order.pop_front().expect("the front was just seen");
-            // A deletion that was heard again lives on under its later end.
-            match self.ends.get(&client).copied() {
-                Some(ends) if ends > now => self.order.push_back((ends, client)),
-                Some(_) | None => {
-                    self.ends.remove(&client);
-                }
-            }
-        }
     }
 }

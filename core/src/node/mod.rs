@@ -3,9 +3,9 @@
 //! # Layout
 //! - `connections`, `session`, `ejector`, `departures`: transports, their setup, who has to leave
 //! - `requests`, `naming`, `shared_names`, `params`: what clients ask
-//! - `clients`, `digest`, `services`: the tables · `beats`, `owners`: clients without a connection
+//! - `clients`, `tombstones`, `digest`, `services`: the tables · `beats`, `owners`: clients without a connection
 //! - `words`, `given_up`: who of several is listed at a place
-//! - `sync`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
+//! - `sync`, `sync_queue`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
 //! - `members`, `identity`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
 //! - `calls`, `timers`, `clock`: requests in flight, periodic timers, running time
 
@@ -35,9 +35,11 @@ mod session;
 mod shared_names;
 mod snapshot;
 mod sync;
+mod sync_queue;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod tombstones;
 mod verify;
 mod views;
 mod watches;
@@ -58,7 +60,7 @@ use members::Members;
 use push::Pushes;
 use services::Services;
 use snapshot::Load;
-use sync::Syncs;
+use sync_queue::Syncs;
 use timers::{Timer, Timers};
 use words::WordClock;
 

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::sync::Action;
+use super::sync_queue::Action;
 use super::{NamingEvent, Node};
 use crate::hash::java_string_hash;
 use crate::ids::{ClientId, NodeId};

@@ -1,6 +1,8 @@
 //! A node against a small reference model: whatever clients and fellow nodes do, in any order, the
 //! node's tables, index and lists are those of a model that a page can hold.
 
+mod reference;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ use distro_core::node::Node;
 use distro_core::profile::Profile;
 use distro_core::time::{Mono, Now, Period, Wall};
 use proptest::prelude::*;
+
+use reference::{Content, Model, Record};
 
 /// One step. Small numbers name things, so that a failing case shrinks to something readable.
 #[derive(Debug, Clone)]
@@ -84,60 +88,6 @@ fn step() -> impl Strategy<Value = Step> {
         (0..2u8, 0..6usize).prop_map(|(peer, client)| Step::SyncNative { peer, client }),
         (0..2u8, 0..6usize).prop_map(|(peer, client)| Step::DeleteNative { peer, client }),
     ]
-}
-
-type Content = BTreeMap<ServiceKey, (String, i32)>;
-
-/// What a record should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Record {
-    origin: Origin,
-    revision: u64,
-    content: Content,
-}
-
-/// The reference: records, who is native, who is buried, and the latest life of each peer.
-#[derive(Debug, Default)]
-struct Model {
-    records: BTreeMap<ClientId, Record>,
-    natives: BTreeSet<ClientId>,
-    buried: BTreeSet<ClientId>,
-    lives: BTreeMap<NodeId, Incarnation>,
-}
-
-impl Model {
-    fn sync(&mut self, client: &ClientId, record: Record) {
-        let life = self
-            .lives
-            .get(&record.origin.node)
-            .copied()
-            .unwrap_or_default();
-        let is_late = record.origin.incarnation < life;
-        if is_late || self.buried.contains(client) || self.natives.contains(client) {
-            return;
-        }
-        let is_newer = self.records.get(client).is_none_or(|held| {
-            held.origin.node == record.origin.node
-                && (record.origin.incarnation, record.revision)
-                    > (held.origin.incarnation, held.revision)
-        });
-        if is_newer {
-            self.records.insert(client.clone(), record);
-        }
-    }
-
-    fn delete(&mut self, client: &ClientId, by: &Origin) {
-        if self.natives.contains(client) {
-            return;
-        }
-        let may = self.records.get(client).is_none_or(|held| {
-            held.origin.node == by.node && held.origin.incarnation <= by.incarnation
-        });
-        if may {
-            self.records.remove(client);
-            self.buried.insert(client.clone());
-        }
-    }
 }
 
 /// The node under test with the test's ends of its connections.
