@@ -1,83 +1,26 @@
 //! The checks' common frame: what they see and what they say.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use distro_core::message::naming::ServiceInfo;
 use distro_core::message::{Request, ResponseBody};
-use distro_core::node::Node;
-use distro_core::sdk::Sdk;
 use distro_core::time::{Mono, Period};
 
 use crate::check::facts::Facts;
 use crate::check::found::{Found, Moment};
 use crate::check::kind::{KINDS, Kind};
 use crate::check::mirror::{Place, PlaceSet};
+use crate::check::verdict::Verdict;
 use crate::check::wall::History;
 use crate::check::{self, Check, Context, Listing};
-use crate::observe::{Observation, Seen};
-use crate::scenario::model::{HostId, Scenario};
+use crate::observe::{Observation, Seen, Tables};
+use crate::scenario::model::Scenario;
 
 /// How often overdue duties are looked for. A duty's deadline is exact whatever this is; only the
 /// trace entry at which a miss is noticed depends on it.
 const TICK: Period = Period::from_millis(250);
 /// How often a node whose tables keep changing is scanned.
 const SCAN: Period = Period::from_secs(5);
-
-/// The machines of a run, to look at.
-pub trait Tables {
-    /// Looks at a node; does nothing when its process is not running.
-    fn with_node(&self, host: HostId, look: &mut dyn FnMut(&Node));
-    /// Looks at a client; does nothing when its process is not running.
-    fn with_sdk(&self, host: HostId, look: &mut dyn FnMut(&Sdk));
-}
-
-/// One broken promise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The property, such as `S4`.
-    pub check: &'static str,
-    /// What happened, in one sentence that names hosts and records.
-    pub text: String,
-    /// The first moment at which it was broken.
-    pub at: Mono,
-    /// Number of the trace entry at that moment.
-    pub entry: u64,
-    /// The bound that was promised, for properties that have one.
-    pub bound: Option<Period>,
-    /// What was measured against it.
-    pub measured: Option<Period>,
-}
-
-/// What became of one check in one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckResult {
-    /// The property, such as `L2`.
-    pub check: &'static str,
-    /// Its name in words, such as `change visible on peer`.
-    pub name: &'static str,
-    /// How often it was judged. Zero: this run gave no occasion.
-    pub judged: u64,
-    /// The largest measured time, for properties with a bound.
-    pub worst: Option<Period>,
-    /// The bound at that time.
-    pub bound: Option<Period>,
-    /// How often it was broken.
-    pub broken: u64,
-}
-
-/// What all checks say of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Verdict {
-    /// The first violation of each property, in time order.
-    pub violations: Vec<Violation>,
-    /// Every check, in the order S1..S17, L1..L12.
-    pub checks: Vec<CheckResult>,
-    /// How often each rare path was reached.
-    pub marks: BTreeMap<&'static str, u64>,
-    /// The history of all tables as one number; see [`check::wall`].
-    pub history_hash: u64,
-}
 
 /// All checks over one run.
 #[derive(Debug)]

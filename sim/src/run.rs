@@ -6,7 +6,7 @@ use distro_core::profile::Profile;
 use distro_core::time::Period;
 
 use crate::check;
-use crate::judge::Verdict;
+use crate::check::verdict::Verdict;
 use crate::scenario::model::{Fault, Scenario, What, WorldKind};
 use crate::scenario::scaled;
 use crate::world;

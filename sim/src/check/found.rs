@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use distro_core::time::{Mono, Period};
 
 use crate::check::property::{ALL, Property};
-use crate::judge::{CheckResult, Violation};
+use crate::check::verdict::{CheckResult, Violation};
 
 /// A moment of a run: the time and the trace entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -56,14 +56,14 @@ mod s16_work;
 mod s17_head_of_line;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 pub mod wall;
 
 use std::sync::Arc;
 
 use distro_core::message::naming::ServiceInfo;
 
-use crate::judge::Tables;
-use crate::observe::Observation;
+use crate::observe::{Observation, Tables};
 use crate::scenario::model::Scenario;
 use facts::Facts;
 use found::Found;

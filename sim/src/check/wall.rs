@@ -8,7 +8,7 @@ use distro_core::hash::{StableHasher, hash_of};
 
 use crate::check::facts::Facts;
 use crate::check::property::Property;
-use crate::judge::{Verdict, Violation};
+use crate::check::verdict::{Verdict, Violation};
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::{Fault, Scenario, What};
 

@@ -23,8 +23,9 @@ use distro_core::sdk::io::SdkEvent;
 use distro_core::time::{Mono, Period};
 use distro_node::carrier::Carrier;
 
-use crate::judge::{Judge, Tables, Verdict};
-use crate::observe::{Observation, Seen};
+use crate::check::verdict::Verdict;
+use crate::judge::Judge;
+use crate::observe::{Observation, Seen, Tables};
 use crate::scenario::address::node_id;
 use crate::scenario::model::{
     Action, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeSpec, Path, Scenario, Setting, What,

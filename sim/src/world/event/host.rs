@@ -12,7 +12,7 @@ use distro_core::time::Period;
 
 use super::clock::Clock;
 use super::machine::{Arrival, Machine};
-use crate::judge::Tables;
+use crate::observe::Tables;
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
 

@@ -6,7 +6,7 @@ use distro_core::message::naming::{Instance, ServiceKey};
 use distro_node::carrier::Carrier;
 
 use super::*;
-use crate::judge::Tables;
+use crate::observe::Tables;
 use crate::scenario::model::{
     Action, ClientSpec, Expect, Fault, LinkSpec, NodeSpec, Path, Setting, What, WorldKind,
 };
