@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use distro_core::message::naming::ServiceInfo;
+use distro_core::message::naming::{Instance, ServiceInfo};
 use distro_core::message::{Request, ResponseBody};
 use distro_core::time::{Mono, Period};
 
 use crate::check::facts::Facts;
 use crate::check::found::{Found, Moment};
 use crate::check::kind::{KINDS, Kind};
-use crate::check::mirror::{Place, PlaceSet};
+use crate::check::mirror::{Place, Places};
 use crate::check::verdict::Verdict;
 use crate::check::wall::History;
 use crate::check::{self, Check, Context, Listing};
@@ -31,7 +31,7 @@ pub struct Judge {
     /// Which checks asked for each kind, by index into `checks`.
     interested: [Vec<u8>; KINDS],
     history: History,
-    places: Vec<Place>,
+    taken: Taken,
     next_tick: Mono,
     next_scan: Mono,
     /// By node: it is to be scanned even when nothing changes.
@@ -55,7 +55,7 @@ impl Judge {
             checks,
             interested,
             history: History::default(),
-            places: Vec::new(),
+            taken: Taken::default(),
             next_tick: Mono(0) + TICK,
             next_scan: Mono(0) + SCAN,
             scan_again: vec![false; scenario.nodes.len()],
@@ -85,14 +85,13 @@ impl Judge {
             };
             return dispatch(&mut self.checks, interested, &cx, seen, &mut self.found);
         };
-        let set = take_apart(info, &mut self.places);
-        let service = self.facts.services.number(&info.service);
+        self.taken.take_apart(info, &mut self.facts.known.places);
+        let service = self.facts.known.services.number(&info.service);
         let whole = info.clusters.is_empty();
         let listing = Listing {
             info,
             service,
-            places: &self.places,
-            set,
+            places: &self.taken.places,
             whole,
         };
         let cx = Context {
@@ -194,16 +193,26 @@ fn listed<'a>(kind: Kind, seen: &Seen<'a>) -> Option<&'a Arc<ServiceInfo>> {
 }
 
 /// The places in a list, in order, each once.
-fn take_apart(info: &ServiceInfo, places: &mut Vec<Place>) -> PlaceSet {
-    places.clear();
-    places.extend(info.hosts.iter().map(|instance| Place::of(instance)));
-    places.sort_unstable();
-    places.dedup();
-    let mut set = PlaceSet::default();
-    for place in places {
-        set.add(*place);
+#[derive(Debug, Default)]
+struct Taken {
+    places: Vec<Place>,
+    /// The list they are of. Why: a node sends one list to many subscribers.
+    of: Option<Arc<[Arc<Instance>]>>,
+}
+
+impl Taken {
+    fn take_apart(&mut self, info: &ServiceInfo, numbers: &mut Places) {
+        let same = |of: &Arc<[Arc<Instance>]>| Arc::ptr_eq(of, &info.hosts);
+        if self.of.as_ref().is_some_and(same) {
+            return;
+        }
+        self.of = Some(info.hosts.clone());
+        self.places.clear();
+        let all = info.hosts.iter().map(|instance| numbers.number(instance));
+        self.places.extend(all);
+        self.places.sort_unstable();
+        self.places.dedup();
     }
-    set
 }
 
 fn dispatch(

@@ -3,6 +3,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod backlog;
 mod reach;
 
 use std::collections::BTreeMap;
@@ -13,8 +14,9 @@ use distro_core::time::{Mono, Period};
 
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::{Action, Fault, HostId, Path, What};
+use backlog::Backlog;
 pub use reach::Harm;
-use reach::{harm, kinds_harm, lasting_hosts, lasting_path, takes};
+use reach::{harm, kinds_harm, lasting_hosts, lasting_path, lets_through, tail, takes};
 
 /// What is known about a host or a pair of hosts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,6 +24,10 @@ struct State {
     active: u32,
     mild: Mono,
     severe: Mono,
+    /// Faults that last and let something through.
+    slow: u32,
+    /// When the last of these ended.
+    slow_until: Mono,
 }
 
 impl State {
@@ -74,6 +80,8 @@ pub struct Faults {
     pair: Vec<State>,
     counted: Vec<Counted>,
     requests: BTreeMap<(HostId, ConnId, RequestId), MessageKind>,
+    /// Limits of bandwidth that last, or whose queues still drain.
+    backlogs: Vec<Backlog>,
     silence: Period,
     stopped_time: Vec<Mono>,
 }
@@ -89,6 +97,7 @@ impl Faults {
             pair: vec![State::default(); nodes * hosts],
             counted: Vec::new(),
             requests: BTreeMap::new(),
+            backlogs: Vec::new(),
             silence,
             stopped_time: vec![Mono(0); hosts],
         }
@@ -136,6 +145,15 @@ impl Faults {
         (low < self.nodes && high < self.hosts).then(|| low * self.hosts + high)
     }
 
+    /// A fault that lets something through, so that a try may fail late, was active between two
+    /// hosts at a moment not before `since`.
+    pub fn slowed_since(&self, a: u32, b: u32, since: Mono) -> bool {
+        let slow = |state: &State| state.slow > 0 || state.slow_until > since;
+        let hosts = [a, b].map(|host| self.host.get(host as usize));
+        let path = self.place(a, b).map(|place| &self.pair[place]);
+        hosts.into_iter().flatten().chain(path).any(slow)
+    }
+
     /// When the host was last stopped by a pause: its beginning or its end.
     pub fn last_pause(&self, host: u32) -> Mono {
         self.stopped_time
@@ -165,6 +183,9 @@ impl Faults {
             | Seen::Returned { .. } => {
                 if !self.counted.is_empty() {
                     self.count(seen);
+                }
+                if !self.backlogs.is_empty() {
+                    self.drain(seen);
                 }
             }
         }
@@ -215,6 +236,10 @@ impl Faults {
                 self.apply(fault, at);
                 if *lasts > Period::ZERO {
                     self.enter(fault);
+                    if let Fault::Bandwidth { path, .. } = fault {
+                        let backlog = Backlog::new(index, fault.clone(), path.clone());
+                        self.backlogs.push(backlog);
+                    }
                 }
             }
         }
@@ -238,29 +263,74 @@ impl Faults {
         if matches!(fault, Fault::Drop { .. } | Fault::FailApply { .. }) {
             return;
         }
-        if *lasts > Period::ZERO {
+        let waits = self
+            .backlogs
+            .iter_mut()
+            .find(|backlog| backlog.index == index)
+            .is_some_and(|backlog| !backlog.end());
+        if *lasts > Period::ZERO && !waits {
             self.leave(fault, at);
+            self.backlogs.retain(|backlog| backlog.index != index);
         }
     }
 
-    fn enter(&mut self, fault: &Fault) {
+    /// The fault of a limit of bandwidth is over when its queues are empty.
+    fn drain(&mut self, seen: &Observation<'_>) {
+        let mut left = core::mem::take(&mut self.backlogs);
+        left.retain_mut(|backlog| {
+            let drained = backlog.see(seen);
+            if drained {
+                self.leave(&backlog.fault, seen.at);
+            }
+            !drained
+        });
+        self.backlogs = left;
+    }
+
+    /// A fault that lets something through ends.
+    fn speed_up(&mut self, fault: &Fault, at: Mono) {
+        let end = |state: &mut State| {
+            state.slow = state.slow.saturating_sub(1);
+            state.slow_until = state.slow_until.max(at);
+        };
         if let Some(path) = lasting_path(fault) {
-            self.each_pair(path, |state| state.active += 1);
+            self.each_pair(path, end);
+        }
+        for host in lasting_hosts(fault) {
+            self.host.get_mut(host.index()).into_iter().for_each(end);
+        }
+    }
+
+    fn leave_path(&mut self, path: &Path, harm: Harm, at: Mono) {
+        self.each_pair(path, |state| {
+            state.active = state.active.saturating_sub(1);
+            state.touch(at, harm);
+        });
+    }
+
+    fn enter(&mut self, fault: &Fault) {
+        let slow = u32::from(lets_through(fault));
+        if let Some(path) = lasting_path(fault) {
+            self.each_pair(path, |state| {
+                state.active += 1;
+                state.slow += slow;
+            });
         }
         for host in lasting_hosts(fault) {
             if let Some(state) = self.host.get_mut(host.index()) {
                 state.active += 1;
+                state.slow += slow;
             }
         }
     }
 
     fn leave(&mut self, fault: &Fault, at: Mono) {
         if let Some(path) = lasting_path(fault) {
-            let harm = harm(path, fault);
-            self.each_pair(path, |state| {
-                state.active = state.active.saturating_sub(1);
-                state.touch(at, harm);
-            });
+            // What was sent last arrives, and holds up what follows, for that much longer.
+            self.leave_path(path, harm(path, fault), at + tail(fault));
+        }
+        if lets_through(fault) {
+            self.speed_up(fault, at + tail(fault));
         }
         for host in lasting_hosts(fault) {
             if let Some(state) = self.host.get_mut(host.index()) {
@@ -338,13 +408,7 @@ impl Faults {
     fn spent(&mut self, place: usize, at: Mono) {
         let counted = self.counted.swap_remove(place);
         match &counted.what {
-            Takes::Messages(path) => {
-                let harm = kinds_harm(path);
-                self.each_pair(path, |state| {
-                    state.active = state.active.saturating_sub(1);
-                    state.touch(at, harm);
-                });
-            }
+            Takes::Messages(path) => self.leave_path(path, kinds_harm(path), at),
             Takes::Applies(node) => {
                 if let Some(state) = self.host.get_mut(node.index()) {
                     state.active = state.active.saturating_sub(1);

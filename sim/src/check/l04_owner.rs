@@ -119,18 +119,15 @@ fn paused(action: &Action) -> impl Iterator<Item = &u32> {
 impl Owner {
     fn died(&mut self, host: u32, end: End, cx: &Context<'_>) {
         let facts = cx.facts;
-        for (client, record) in (0..).zip(&facts.clients) {
-            let same_life = record.host_life == facts.processes[host as usize].life;
-            if record.host == Some(host) && same_life && record.gone.is_none() {
-                self.dead.insert(
-                    client,
-                    Dead {
-                        since: facts.now,
-                        end,
-                        probing: false,
-                    },
-                );
-            }
+        for client in &facts.hosted[host as usize] {
+            self.dead.insert(
+                *client,
+                Dead {
+                    since: facts.now,
+                    end,
+                    probing: false,
+                },
+            );
         }
     }
 }

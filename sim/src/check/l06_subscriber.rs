@@ -62,7 +62,7 @@ impl Check for Subscriber {
         let (host, facts) = (seen.host.0, cx.facts);
         match seen.what {
             Seen::Node(Event::ServiceChanged { service, version }) => {
-                let Some(service) = facts.services.known(service) else {
+                let Some(service) = facts.known.services.known(service) else {
                     return;
                 };
                 let change = (*version, facts.now);
@@ -144,7 +144,7 @@ impl Subscriber {
         found: &mut Found,
     ) {
         let facts = cx.facts;
-        let Some(service) = facts.services.known(&info.service) else {
+        let Some(service) = facts.known.services.known(&info.service) else {
             return;
         };
         if info.version == 0 {
@@ -179,7 +179,7 @@ impl Subscriber {
     ) -> bool {
         let facts = cx.facts;
         let (version, since) = pending.oldest;
-        let key = facts.services.key(service);
+        let key = facts.known.services.key(service);
         let mut wait = false;
         for ((.., host), has) in self
             .has

@@ -54,6 +54,7 @@ mod s13_bounded;
 mod s14_blast_radius;
 mod s16_work;
 mod s17_head_of_line;
+mod sets;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
@@ -68,7 +69,7 @@ use crate::scenario::model::Scenario;
 use facts::Facts;
 use found::Found;
 use kind::Interest;
-use mirror::{Place, PlaceSet};
+use mirror::Place;
 pub use property::{ALL, About, Property};
 
 /// A list that a node sends, taken apart once for all checks.
@@ -80,8 +81,6 @@ pub struct Listing<'a> {
     pub service: u32,
     /// The places in it, in order, each once.
     pub places: &'a [Place],
-    /// The same as one number.
-    pub set: PlaceSet,
     /// No filter was asked for.
     pub whole: bool,
 }
@@ -128,7 +127,7 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Check>> {
         Box::new(s03_revision::RevisionDiscipline::default()),
         Box::new(s04_false_removal::FalseRemoval::default()),
         Box::new(s05_index::Index::default()),
-        Box::new(s06_read::Read),
+        Box::new(s06_read::Read::default()),
         Box::new(s08_acknowledgement::Acknowledgement::default()),
         Box::new(s09_not_ready::NotReady),
         Box::new(s11_push_order::PushOrder::default()),

@@ -1,6 +1,7 @@
 //! What a fault touches, and how badly.
 
 use distro_core::message::MessageKind;
+use distro_core::time::Period;
 
 use crate::scenario::model::{Fault, HostId, Path};
 
@@ -77,6 +78,61 @@ pub(super) fn lasting_hosts(fault: &Fault) -> &[HostId] {
         | Fault::MonoJump { .. }
         | Fault::Drift { .. }
         | Fault::FailApply { .. } => &[],
+    }
+}
+
+/// A fault that lasts and lets something through: a message, or all of them late.
+pub(super) fn lets_through(fault: &Fault) -> bool {
+    match fault {
+        Fault::Partition(path) => !path.kinds.is_empty() || path.requests.is_some(),
+        Fault::Loss { .. }
+        | Fault::Delay { .. }
+        | Fault::Duplicate { .. }
+        | Fault::Reorder { .. }
+        | Fault::Corrupt { .. }
+        | Fault::Bandwidth { .. }
+        | Fault::Slow { .. } => true,
+        Fault::Drop { .. }
+        | Fault::Reset(_)
+        | Fault::HalfOpen(_)
+        | Fault::DeadStream(_)
+        | Fault::Pause(_)
+        | Fault::Kill(_)
+        | Fault::PowerOff(_)
+        | Fault::Restart { .. }
+        | Fault::RollingRestart { .. }
+        | Fault::WallJump { .. }
+        | Fault::MonoJump { .. }
+        | Fault::Drift { .. }
+        | Fault::FailApply { .. } => false,
+    }
+}
+
+/// For how long after its end a fault still delays messages that met it.
+pub(super) fn tail(fault: &Fault) -> Period {
+    match fault {
+        Fault::Delay { by, .. } => *by,
+        Fault::Reorder { within, .. } => *within,
+        // The queues of a limited bandwidth are watched until they are empty.
+        Fault::Bandwidth { .. }
+        | Fault::Partition(_)
+        | Fault::Loss { .. }
+        | Fault::Drop { .. }
+        | Fault::Duplicate { .. }
+        | Fault::Corrupt { .. }
+        | Fault::Reset(_)
+        | Fault::HalfOpen(_)
+        | Fault::DeadStream(_)
+        | Fault::Slow { .. }
+        | Fault::Pause(_)
+        | Fault::Kill(_)
+        | Fault::PowerOff(_)
+        | Fault::Restart { .. }
+        | Fault::RollingRestart { .. }
+        | Fault::WallJump { .. }
+        | Fault::MonoJump { .. }
+        | Fault::Drift { .. }
+        | Fault::FailApply { .. } => Period::ZERO,
     }
 }
 
