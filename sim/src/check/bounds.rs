@@ -181,9 +181,10 @@ impl Bounds {
         self.lossy(t.load_wait + t.load_retry_delay + t.connect_timeout) + self.rtt.times(4)
     }
 
-    /// A node is ready whatever its peers do (L7).
+    /// A node is ready whatever its peers do (L7). What it asked for just before its wait was over
+    /// may take its whole time, and so may what it asks one of them for after that.
     pub fn ready_anyway(&self) -> Period {
-        self.ready() + self.slow(self.timing.load_timeout)
+        self.ready() + self.slow(self.timing.load_timeout.times(2))
     }
 
     /// The lease of a synced client, at least.
