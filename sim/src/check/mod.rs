@@ -133,7 +133,7 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Check>> {
         Box::new(s11_push_order::PushOrder::default()),
         Box::new(s12_identity::Identity::default()),
         Box::new(s13_bounded::Bounded::default()),
-        Box::new(s14_blast_radius::BlastRadius),
+        Box::new(s14_blast_radius::BlastRadius::new(scenario)),
         Box::new(s16_work::Work::default()),
         Box::new(s17_head_of_line::HeadOfLine::default()),
         Box::new(l01_convergence::Convergence::default()),
