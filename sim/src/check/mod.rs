@@ -39,6 +39,7 @@ mod l12_guards;
 mod lookup;
 mod marks;
 pub mod mirror;
+mod pace;
 pub mod property;
 mod s01_single_writer;
 mod s02_resurrection;
