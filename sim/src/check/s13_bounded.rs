@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use distro_core::constants::{SYNC_IN_FLIGHT_MAX, SYNC_PENDING_MAX};
 use distro_core::view::Sizes;
 
 use crate::check::found::Found;
@@ -37,6 +38,7 @@ impl Check for Bounded {
     fn see(&mut self, _cx: &Context<'_>, _seen: &Observation<'_>, _found: &mut Found) {}
 
     fn scan(&mut self, node: u32, settled: bool, cx: &Context<'_>, found: &mut Found) -> bool {
+        judge_pending(node, cx, found);
         if !settled {
             return false;
         }
@@ -99,6 +101,23 @@ fn sizes(node: u32, cx: &Context<'_>) -> Option<Sizes> {
     cx.tables
         .with_node(HostId(node), &mut |machine| sizes = Some(machine.sizes()));
     sizes
+}
+
+/// What waits for a member, and what is under way to it, have bounds with a name.
+fn judge_pending(node: u32, cx: &Context<'_>, found: &mut Found) {
+    let mut most: Option<u64> = None;
+    cx.tables.with_node(HostId(node), &mut |machine| {
+        most = machine.members().map(|member| member.pending).max();
+    });
+    let Some(most) = most else { return };
+    tell(node, too_many_wait(most), cx, found);
+}
+
+fn too_many_wait(pending: u64) -> Option<String> {
+    let may = (SYNC_PENDING_MAX + SYNC_IN_FLIGHT_MAX) as u64;
+    (pending > may).then(|| {
+        format!("has {pending} syncs for one member, where {may} may wait and be under way")
+    })
 }
 
 fn tell(node: u32, wrong: Option<String>, cx: &Context<'_>, found: &mut Found) {
@@ -197,6 +216,12 @@ mod tests {
             )
             .is_some()
         );
+    }
+
+    #[test]
+    fn syncs_for_a_member_that_is_away_have_a_bound() {
+        assert_eq!(too_many_wait(SYNC_PENDING_MAX as u64), None);
+        assert!(too_many_wait(90_000).is_some());
     }
 
     #[test]
