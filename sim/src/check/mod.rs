@@ -60,6 +60,7 @@ mod sets;
 mod tests;
 pub mod verdict;
 pub mod wall;
+mod words;
 
 use std::sync::Arc;
 

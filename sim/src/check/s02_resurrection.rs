@@ -7,7 +7,7 @@ use distro_core::io::RemoveCause;
 
 use crate::check::found::Found;
 use crate::check::kind::{Interest, Kind};
-use crate::check::{Check, Context, Property};
+use crate::check::{Check, Context, Property, words};
 use crate::observe::{Observation, Seen};
 
 /// Judge of S2.
@@ -49,10 +49,11 @@ impl Check for Resurrection {
                 }
                 found.broken(Property::S2, facts.now, || {
                     format!(
-                        "{} had deleted {} on its owner's word; a late message ({cause:?}) brought \
+                        "{} had deleted {} on its owner's word; {} that came late brought \
                          it back",
                         facts.name(node),
-                        facts.client_name(client)
+                        facts.client_name(client),
+                        words::change(*cause)
                     )
                 });
             }

@@ -11,7 +11,7 @@ use crate::check::found::Found;
 use crate::check::kind::{Interest, Kind};
 use crate::check::mirror::Place;
 use crate::check::sets::take_range;
-use crate::check::{Check, Context, Listing, Property};
+use crate::check::{Check, Context, Listing, Property, words};
 use crate::observe::{Observation, Seen};
 
 /// Judge of S4.
@@ -73,10 +73,11 @@ fn judge_removal(
     let (lease, unheard) = (facts.bounds.lease_min(), facts.unheard(node, owner));
     found.late(Property::S4, facts.now, (lease, unheard), || {
         format!(
-            "{} removed {} ({cause:?}), which lives and is connected to {}, {unheard} after it \
+            "{} removed {} ({}), which lives and is connected to {}, {unheard} after it \
              last heard from {}",
             facts.name(node),
             facts.client_name(client),
+            words::removal(*cause),
             facts.name(owner),
             facts.name(owner)
         )

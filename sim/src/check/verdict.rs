@@ -41,7 +41,7 @@ pub struct CheckResult {
 /// What all checks say of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
-    /// The first violation of each property, in time order.
+    /// The first violation of each property, in time order, but S9 last.
     pub violations: Vec<Violation>,
     /// Every check, in the order S1..S17, L1..L12.
     pub checks: Vec<CheckResult>,
