@@ -142,7 +142,7 @@ fn another_history_under_another_wall_clock_breaks_s15() {
 }
 
 #[test]
-fn a_twin_has_all_but_the_wall_jumps() {
+fn a_twins_wall_clocks_jump_by_nothing_and_all_else_is_the_same() {
     let mut scenario = scenario(2, 1);
     assert_eq!(wall::twin(&scenario), None);
     let jump = Fault::WallJump {
@@ -161,5 +161,14 @@ fn a_twin_has_all_but_the_wall_jumps() {
         });
     }
     let twin = wall::twin(&scenario).unwrap();
-    assert_eq!(twin.timeline, scenario.timeline[1..]);
+    assert_eq!(twin.timeline[1..], scenario.timeline[1..]);
+    let What::Fault {
+        fault: Fault::WallJump { hosts, by_millis },
+        ..
+    } = &twin.timeline[0].what
+    else {
+        panic!("the jump is still there");
+    };
+    assert_eq!((hosts.as_slice(), *by_millis), (&[HostId(0)][..], 0));
+    assert_eq!(wall::twin(&twin), None);
 }
