@@ -83,9 +83,10 @@ impl Bounds {
         self.lossy(self.timing.sync_delay + self.timing.delay_tick) + self.rtt
     }
 
-    /// A change or removal leaves for a target (S17).
+    /// A change or removal leaves for a target (S17): with base loss, after the sync before it has
+    /// failed and the target is UP again.
     pub fn sync_sent(&self) -> Period {
-        self.slow(self.timing.sync_delay + self.timing.delay_tick)
+        self.lossy(self.timing.sync_delay + self.timing.delay_tick)
             + Period::from_millis(100)
             + self.rtt
     }
@@ -181,10 +182,9 @@ impl Bounds {
         self.lossy(t.load_wait + t.load_retry_delay + t.connect_timeout) + self.rtt.times(4)
     }
 
-    /// A node is ready whatever its peers do (L7). What it asked for just before its wait was over
-    /// may take its whole time, and so may what it asks one of them for after that.
+    /// A node is ready whatever its peers do (L7).
     pub fn ready_anyway(&self) -> Period {
-        self.ready() + self.slow(self.timing.load_timeout.times(2))
+        self.ready() + self.slow(self.timing.load_timeout)
     }
 
     /// The lease of a synced client, at least.
@@ -202,6 +202,11 @@ impl Bounds {
     pub fn grace_over(&self) -> Period {
         let t = &self.timing;
         self.slow(t.return_grace + t.client_clean_interval + t.delay_tick) + self.rtt
+    }
+
+    /// The record of a client that was sent away and did not arrive is given up (L4, S13).
+    pub fn departed(&self) -> Period {
+        self.slow(self.timing.return_grace + self.timing.delay_tick)
     }
 
     /// Clients of an earlier life are not gone before (S14).

@@ -124,6 +124,8 @@ pub struct ClientFacts {
     pub number: u32,
     /// The record that the same life of its host had before.
     pub previous: Option<u32>,
+    /// When its owner asked it to leave: then its record may outlast its connection.
+    pub asked: Option<Moment>,
 }
 
 /// A transport at a node.
@@ -435,17 +437,18 @@ impl Facts {
                 if let Seen::Node(Event::Detecting(_)) = seen.what {
                     self.detecting[host as usize] = seen.at;
                 }
+                self.event(host, &seen.what);
             }
             Kind::Client => self
                 .intents
                 .see(host, &seen.what, &mut self.known.services, seen.at),
             Kind::Timeline => self.timeline(&seen.what),
+            Kind::OtherSent => self.asked_to_leave(host, &seen.what),
             Kind::SyncSent
             | Kind::VerifySent
             | Kind::PushSent
             | Kind::PushReceived
             | Kind::RegisterReceived
-            | Kind::OtherSent
             | Kind::OtherReceived
             | Kind::ListAnswered
             | Kind::RegisterAnswered
@@ -518,6 +521,21 @@ impl Facts {
             );
         } else if let Seen::Closed { conn, .. } | Seen::Close { conn, .. } = what {
             self.conns.remove(&(host, *conn));
+        }
+    }
+
+    fn asked_to_leave(&mut self, node: u32, what: &Seen<'_>) {
+        let Seen::RequestSent {
+            conn,
+            request: Request::ConnectReset(_),
+            ..
+        } = what
+        else {
+            return;
+        };
+        let conn = self.conns.get(&(node, *conn));
+        if let Some(client) = conn.and_then(|conn| conn.client) {
+            self.clients[client as usize].asked = Some(self.now);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use distro_core::event::Event;
-use distro_core::time::Mono;
+use distro_core::time::{Mono, Period};
 
 use crate::check::duty::{self, Outcome};
 use crate::check::found::{Found, Moment};
@@ -149,7 +149,12 @@ fn deadline(client: u32, dead: Dead, cx: &Context<'_>) -> Option<Mono> {
     } else {
         ejected
     };
-    Some(dead.since.at.max(wrong) + bound)
+    // One that was asked to leave may be on its way to another node: its record waits for it there.
+    let leaving = match record.asked {
+        Some(_) => facts.bounds.departed(),
+        None => Period::ZERO,
+    };
+    Some(dead.since.at.max(wrong) + bound + leaving)
 }
 
 fn late(client: u32, dead: Dead, cx: &Context<'_>) -> String {

@@ -32,8 +32,15 @@ impl Places {
 
     /// The place of an instance.
     pub fn number(&mut self, instance: &Instance) -> Place {
-        let (ip, cluster) = (instance.ip.clone(), instance.cluster_name.clone());
-        let key = (ip, instance.port, cluster);
+        self.numbered((
+            instance.ip.clone(),
+            instance.port,
+            instance.cluster_name.clone(),
+        ))
+    }
+
+    /// The place with this ip, port and cluster.
+    pub fn numbered(&mut self, key: (Str, i32, Str)) -> Place {
         if let Some(number) = self.numbers.get(&key) {
             return Place(number);
         }
@@ -82,6 +89,9 @@ struct Held {
     holders: Vec<(u32, Arc<Instance>)>,
     past: Vec<(Mono, Arc<Instance>)>,
     standing: Standing,
+    /// The place was given up while a member was away: what that member's records claim there may
+    /// be hidden.
+    given_up: bool,
 }
 
 impl Held {
@@ -89,7 +99,7 @@ impl Held {
         let enabled = self.holders.iter().filter(|(_, held)| held.enabled).count();
         if enabled == 0 {
             Standing::Absent
-        } else if enabled == self.holders.len() {
+        } else if enabled == self.holders.len() && !self.given_up {
             Standing::Sure
         } else {
             Standing::Doubtful
@@ -258,6 +268,11 @@ impl List {
         self.sure -= u32::from(before == Standing::Sure);
     }
 
+    fn give_up(&mut self, place: Place, at: Mono) {
+        self.places.entry(place).or_default().given_up = true;
+        self.changed(place, at);
+    }
+
     fn put(&mut self, client: u32, (place, instance): (Place, &Arc<Instance>), at: Mono) {
         let held = self.places.entry(place).or_default();
         self.filled += u32::from(held.holders.is_empty());
@@ -287,7 +302,9 @@ impl List {
     fn forget(&mut self, at: Mono, window: Period) {
         if self.places.len() > self.filled as usize * 2 + 16 {
             self.places.retain(|_, held| {
-                !held.holders.is_empty() || held.past.iter().any(|(until, _)| *until >= at - window)
+                !held.holders.is_empty()
+                    || held.given_up
+                    || held.past.iter().any(|(until, _)| *until >= at - window)
             });
         }
     }
@@ -358,6 +375,13 @@ impl Mirror {
     /// Services whose list the last change of a record left without an instance.
     pub fn emptied(&self) -> &[u32] {
         &self.emptied
+    }
+
+    /// A place of a service was given up while a member was away.
+    pub fn give_up(&mut self, service: u32, place: Place, at: Mono, window: Period) {
+        let list = self.lists.entry(service).or_default();
+        list.step(at, window);
+        list.give_up(place, at);
     }
 
     /// A record was created or changed.

@@ -47,11 +47,20 @@ impl Check for Bounded {
             (node, distro_core::ids::ConnId(0))..=(node, distro_core::ids::ConnId(u64::MAX));
         let conns = || facts.conns.range(range.clone());
         let records = &facts.node[node as usize].mirror.records;
+        let natives = conns()
+            .filter(|(_, conn)| !facts.is_node(conn.peer))
+            .count() as u64;
+        // Whom the node sent away it may hold until they have arrived elsewhere.
+        let leaving = facts.node[node as usize].natives.iter().filter(|client| {
+            let asked = facts.clients[**client as usize].asked;
+            asked.is_some_and(|asked| {
+                asked.at + facts.bounds.ejected(true) + facts.bounds.departed() > facts.now.at
+            })
+        });
+        let leaving = leaving.count() as u64;
         let allowed = Allowed {
             connections: conns().count() as u64,
-            natives: conns()
-                .filter(|(_, conn)| !facts.is_node(conn.peer))
-                .count() as u64,
+            natives: natives + leaving,
             records: records.len() as u64,
             entries: records
                 .values()

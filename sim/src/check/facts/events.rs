@@ -48,6 +48,14 @@ impl Facts {
             Event::Synced { client, .. } | Event::SyncFailed { client, .. } => {
                 self.client = self.client_of(client);
             }
+            Event::GivenUp(given_up) => {
+                let (ip, cluster) = (given_up.ip.clone(), given_up.cluster.clone());
+                let place = self.known.places.numbered((ip, given_up.port, cluster));
+                let service = self.known.services.number(&given_up.service);
+                let window = self.bounds.read_window();
+                let mirror = &mut self.node[node as usize].mirror;
+                mirror.give_up(service, place, self.now.at, window);
+            }
             Event::MemberRestarted { member, .. } => {
                 if let Some(owner) = self.node_of(member) {
                     let life = self.processes[owner as usize].life;
@@ -66,7 +74,6 @@ impl Facts {
             | Event::Paused(_)
             | Event::SnapshotLoaded { .. }
             | Event::SnapshotFailed { .. }
-            | Event::GivenUp(_)
             | Event::BoundReached(_) => {}
         }
     }
@@ -93,6 +100,7 @@ impl Facts {
             changed: self.now,
             number: 0,
             previous: None,
+            asked: None,
         });
         self.node[owner as usize].natives.insert(number);
         number
