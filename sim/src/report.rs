@@ -200,9 +200,15 @@ impl<'a> Report<'a> {
         for missed in &self.missed {
             out.push_str(&format!("    {missed}\n"));
         }
-        if let Some(check) = self.expected().filter(|check| self.broke(check)) {
+        let expected = self.expected().iter().filter(|check| self.broke(check));
+        let expected: Vec<&str> = expected.map(String::as_str).collect();
+        if !expected.is_empty() {
+            let (checks, are) = (
+                expected.join(" and "),
+                if expected.len() > 1 { "are" } else { "is" },
+            );
             out.push_str(&format!(
-                "    {check} is what this profile is expected to break\n"
+                "    {checks} {are} what this profile is expected to break\n"
             ));
         }
         if self.standing() != Standing::Held {
@@ -211,7 +217,7 @@ impl<'a> Report<'a> {
         out
     }
 
-    fn expected(&self) -> Option<&str> {
+    fn expected(&self) -> &[String] {
         expected(&self.job)
     }
 
@@ -317,25 +323,26 @@ fn check(it: &CheckResult) -> Value {
     })
 }
 
-/// The check that the file expects to be broken under the job's profile.
-fn expected<'a>(job: &Job<'a>) -> Option<&'a str> {
-    let profile = profile_text(job.profile?);
-    job.scenario.expect.fails.get(&profile).map(String::as_str)
+/// The checks that the file expects to be broken under the job's profile.
+fn expected<'a>(job: &Job<'a>) -> &'a [String] {
+    let profile = job.profile.map(profile_text);
+    let fails = &job.scenario.expect.fails;
+    profile
+        .and_then(|profile| fails.get(&profile))
+        .map_or(&[], Vec::as_slice)
 }
 
 /// What the file expects and the run did not show.
 fn missed(job: &Job<'_>, outcome: &Outcome) -> Vec<String> {
     let verdict = &outcome.verdict;
     let mut missed = Vec::new();
-    if let Some(check) = expected(job)
-        && !verdict
-            .violations
-            .iter()
-            .any(|violation| violation.check == check)
-    {
-        missed.push(format!(
-            "{check} was expected to be broken under this profile, and was not"
-        ));
+    for check in expected(job) {
+        let broke = |violation: &Violation| violation.check == check;
+        if !verdict.violations.iter().any(broke) {
+            missed.push(format!(
+                "{check} was expected to be broken under this profile, and was not"
+            ));
+        }
     }
     // Why not under another profile: the marks are what the file promises as it stands.
     if job.profile.is_none() {

@@ -393,8 +393,8 @@ pub enum NodeOp {
 pub struct Expect {
     /// Lists that must be seen at a time.
     pub lists: Vec<ExpectList>,
-    /// Profiles under which the scenario must fail, each with the check that must name it.
-    pub fails: BTreeMap<String, String>,
+    /// Profiles under which the scenario must fail, each with the checks that must name it.
+    pub fails: BTreeMap<String, Vec<String>>,
     /// Marks that must have been reached, such as `detection`.
     pub reached: Vec<String>,
 }

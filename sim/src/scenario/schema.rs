@@ -192,7 +192,7 @@ pub const FILE: Section = Section {
             "expect-fails",
             "[expect-fails]",
             "none",
-            "Profile = the check that must catch it.",
+            "Profile = the check that must catch it, or a list of checks that all must.",
         ),
         key(
             "expect-reached",
@@ -284,7 +284,7 @@ pub const EXPECT: Section = Section {
     ],
 };
 
-/// Every check, for `expect-fails`.
+/// Every check that judges a run, for `expect-fails`.
 pub const CHECKS: &[(&str, &str)] = &[
     (
         "S1",
@@ -343,8 +343,6 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("L5", "dead client gone at replicas"),
     ("L6", "subscriber told"),
     ("L7", "node ready after restart"),
-    ("L8", "HTTP client found dead"),
-    ("L9", "operator state cleaned"),
     ("L10", "overload drained"),
     ("L11", "membership noticed"),
     ("L12", "guards end"),

@@ -70,23 +70,41 @@ fn expect_list(
     })
 }
 
-fn expect_fails(found: &mut Found, value: &Value<'_>) -> BTreeMap<String, String> {
+fn expect_fails(found: &mut Found, value: &Value<'_>) -> BTreeMap<String, Vec<String>> {
     let mut fails = BTreeMap::new();
     let table = Fields::free(found, "[expect-fails]", value);
     for (name, span, value) in table.iter().flat_map(Fields::entries) {
         found.take(span, value::profile(name));
-        let Some(check) = found.text(name, value) else {
-            continue;
+        let several = value.get_ref().is_array();
+        let named = match several {
+            true => found.list(name, value, "a check or a list of checks, in quotes"),
+            false => core::slice::from_ref(value),
         };
-        if !schema::CHECKS.iter().any(|(known, _)| *known == check) {
-            let known = schema::CHECKS.iter().map(|(known, _)| *known);
+        if several && named.is_empty() {
             found.add(
                 value.span(),
-                format!("no check `{check}`"),
-                help_for(check, known),
+                "no check is named".to_owned(),
+                "name at least one, or leave the profile out",
             );
         }
-        fails.insert(name.to_owned(), check.to_owned());
+        let checks = named
+            .iter()
+            .filter_map(|check| known_check(found, name, check));
+        fails.insert(name.to_owned(), checks.collect());
     }
     fails
+}
+
+/// The name of a check; what is wrong with it is noted.
+fn known_check(found: &mut Found, name: &str, value: &Value<'_>) -> Option<String> {
+    let check = found.text(name, value)?;
+    if !schema::CHECKS.iter().any(|(known, _)| *known == check) {
+        let known = schema::CHECKS.iter().map(|(known, _)| *known);
+        found.add(
+            value.span(),
+            format!("no check `{check}`"),
+            help_for(check, known),
+        );
+    }
+    Some(check.to_owned())
 }

@@ -37,8 +37,13 @@ pub fn write(scenario: &Scenario) -> String {
     }
     if !scenario.expect.fails.is_empty() {
         out.push_str("\n[expect-fails]\n");
-        for (profile, check) in &scenario.expect.fails {
-            out.push_str(&format!("{} = {}\n", key(profile), quoted(check)));
+        for (profile, checks) in &scenario.expect.fails {
+            let named: Vec<String> = checks.iter().map(|check| quoted(check)).collect();
+            let named = match named.as_slice() {
+                [one] => one.clone(),
+                several => format!("[{}]", several.join(", ")),
+            };
+            out.push_str(&format!("{} = {named}\n", key(profile)));
         }
     }
     out
