@@ -49,6 +49,7 @@ mod s05_index;
 mod s06_read;
 mod s08_acknowledgement;
 mod s09_not_ready;
+mod s10_last_intent;
 mod s11_push_order;
 mod s12_identity;
 mod s13_bounded;
@@ -132,6 +133,7 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Check>> {
         Box::new(s06_read::Read::default()),
         Box::new(s08_acknowledgement::Acknowledgement::default()),
         Box::new(s09_not_ready::NotReady),
+        Box::new(s10_last_intent::LastIntent::default()),
         Box::new(s11_push_order::PushOrder::default()),
         Box::new(s12_identity::Identity::default()),
         Box::new(s13_bounded::Bounded::default()),

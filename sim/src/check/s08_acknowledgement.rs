@@ -182,7 +182,7 @@ fn untrue(asked: &Asked, record: Option<(&ClientSyncData, bool)>, gone: bool) ->
 }
 
 /// True when an entry is what a register or batch register asked for.
-fn publishes(entry: &Published, wanted: &[Instance]) -> bool {
+pub(crate) fn publishes(entry: &Published, wanted: &[Instance]) -> bool {
     let held = entry.instances();
     held.len() == wanted.len()
         && held.iter().zip(wanted).all(|(held, wanted)| {
