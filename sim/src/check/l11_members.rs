@@ -30,16 +30,15 @@ impl Check for Members {
         Interest::of(&[Kind::Process, Kind::Readiness, Kind::Timeline, Kind::Member])
     }
 
-    fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, found: &mut Found) {
+    fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, _found: &mut Found) {
         let (host, facts) = (seen.host.0, cx.facts);
         if let Seen::Node(Event::MembersChange { member, state }) = seen.what {
             let Some(member) = facts.node_of(member) else {
                 return;
             };
             if *state == NodeState::Up {
-                self.overdue(host, member, cx, found);
                 self.away.remove(&(host, member));
-            } else {
+            } else if facts.knows(host, member) {
                 self.away.entry((host, member)).or_insert(facts.now);
             }
             return;
@@ -131,8 +130,9 @@ impl Check for Members {
 
 impl Members {
     /// A member that is well may be away in an observer's view for as long as a lost report is
-    /// made good, and after trouble for as long as everything takes to settle. True when that was
-    /// too long.
+    /// made good, and after trouble for as long as everything takes to settle. True when there is
+    /// nothing to wait for any more: it was too long, or it is UP without a word, as one is that
+    /// was taken into the list anew.
     fn overdue(&self, observer: u32, member: u32, cx: &Context<'_>, found: &mut Found) -> bool {
         let facts = cx.facts;
         let Some(since) = self.away.get(&(observer, member)) else {
@@ -147,6 +147,9 @@ impl Members {
             return false;
         }
         let state = state(observer, member, cx).unwrap_or(NodeState::Up);
+        if state == NodeState::Up {
+            return true;
+        }
         let times = (well, facts.now);
         let outcome = duty::open(found, Property::L11, times, Some(due), || {
             let (node, well_one) = (facts.name(observer), facts.name(member));

@@ -149,7 +149,11 @@ impl BlastRadius {
                     (calm.severe.0 == 0 || old(calm.severe)) && (calm.mild.0 == 0 || old(calm.mild))
                 })
             });
-        if !ways || facts.faults.last_pause(node).0 > 0 || !facts.serves(node) {
+        // What a slow node gets it may get when a lease is over.
+        let lately = facts.now.at - (facts.bounds.lease_over() + settle);
+        let held_up =
+            facts.faults.last_pause(node).0 > 0 || facts.faults.slowed_since(node, node, lately);
+        if !ways || held_up || !facts.serves(node) {
             return;
         }
         let publisher = facts.intents.publishers(service).find(|(client, since)| {
@@ -184,7 +188,8 @@ impl BlastRadius {
             return self.owed_after(latest, node, cx);
         }
         let arrived = record.connected.at + facts.bounds.returned(true, 0, false);
-        let told = record.owner == node || facts.knows(record.owner, node);
+        let told = record.owner == node
+            || facts.knows(record.owner, node) && !facts.may_drop(node, record.owner);
         if arrived + facts.bounds.sync() < facts.now.at {
             return told;
         }

@@ -17,9 +17,10 @@ use crate::check::sets::take_range;
 use crate::check::{Check, Context, Property};
 use crate::observe::{Observation, Seen};
 
-/// Messages that a verify round between our own nodes may take: the whole, the leaves, and once
-/// more after a connection came back.
-const ROUNDS_MAX: u64 = 4;
+/// Messages that verifies between our own nodes may take within an interval: the whole and the
+/// leaves of the round that is due, and of two more, half an interval apart, when a connection came
+/// back.
+const ROUNDS_MAX: u64 = 6;
 /// Sends of one revision to one target within one verify interval: the first, a retry, and the
 /// resend that a verify asked for in between.
 const SENDS_MAX: u32 = 3;
@@ -271,7 +272,8 @@ impl Work {
             sends.sent = 0;
         }
         sends.sent += 1;
-        if sends.acknowledged {
+        // Answers to verifies that faults hold back tell of what was before the acknowledgement.
+        if sends.acknowledged && facts.calm(node, target).is_some() {
             sends.after += 1;
         }
         let (sent, after) = (sends.sent, sends.after);
