@@ -473,7 +473,7 @@ impl Facts {
             process.life += 1;
             process.started = now;
             self.faults.touch_host(host, now.at);
-            self.intents.restart(host, now.at);
+            self.intents.restart(host, &mut self.known.services);
             self.hosted[index].clear();
             self.latest[index] = None;
         }

@@ -34,7 +34,6 @@ pub struct Intents {
     /// Calls that are under way, by (host, number): what they are about.
     calls: BTreeMap<(u32, u64), u32>,
     nodes: usize,
-    pending: Vec<u32>,
 }
 
 impl Intents {
@@ -53,12 +52,11 @@ impl Intents {
             publishers: BTreeSet::new(),
             calls: BTreeMap::new(),
             nodes: scenario.nodes.len(),
-            pending: Vec::new(),
         }
     }
 
     /// A host's process starts: its wishes are those of the file again.
-    pub fn restart(&mut self, host: u32, _at: Mono) {
+    pub fn restart(&mut self, host: u32, services: &mut Services) {
         if (host as usize) < self.nodes {
             return;
         }
@@ -69,12 +67,24 @@ impl Intents {
             self.publishers.remove(&(service, host));
         }
         take_range(&mut self.calls, (host, 0)..=(host, u64::MAX));
-        self.pending.push(host);
+        let Some(wishes) = self.initial.get(host as usize - self.nodes) else {
+            return;
+        };
+        for (key, all) in wishes {
+            let intent = Intent {
+                listed: all.iter().any(|one| one.enabled),
+                wanted: Some(all.clone()),
+                since: None,
+                here: false,
+            };
+            let service = services.number(key);
+            self.wanted.insert((host, service), intent);
+            self.publishers.insert((service, host));
+        }
     }
 
     /// Takes notice of a call or of what a client tells.
     pub fn see(&mut self, host: u32, what: &Seen<'_>, services: &mut Services, at: Mono) {
-        self.fill(services);
         match what {
             Seen::Called { call, op } => self.called(host, *call, op, services),
             Seen::Returned { call, result } => {
@@ -99,26 +109,6 @@ impl Intents {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// What a client wants when it starts gets its numbers at the first chance.
-    fn fill(&mut self, services: &mut Services) {
-        for host in core::mem::take(&mut self.pending) {
-            let Some(wishes) = self.initial.get(host as usize - self.nodes) else {
-                continue;
-            };
-            for (key, all) in wishes {
-                let intent = Intent {
-                    listed: all.iter().any(|one| one.enabled),
-                    wanted: Some(all.clone()),
-                    since: None,
-                    here: false,
-                };
-                let service = services.number(key);
-                self.wanted.insert((host, service), intent);
-                self.publishers.insert((service, host));
-            }
         }
     }
 
