@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use distro_node::cli;
 
 fn main() -> ExitCode {
-    cli::main(&cli::Arguments::parse())
+    match cli::arguments() {
+        Ok(arguments) => cli::main(&arguments),
+        Err(code) => code,
+    }
 }

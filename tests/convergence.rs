@@ -13,8 +13,8 @@ use distro_core::profile::Profile;
 use distro_core::time::Period;
 use distro_sim::run::{RunOptions, run};
 use distro_sim::scenario::model::{
-    Action, ClientOp, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeSpec, Path, Scenario,
-    Setting, What, WorldKind,
+    Action, ClientOp, ClientSpec, ConnFault, Expect, Fault, HostFault, HostId, LinkFault, LinkSpec,
+    NodeFault, NodeSpec, Path, Scenario, Setting, What, WorldKind,
 };
 use distro_sim::scenario::{address, impossible, write};
 use proptest::prelude::*;
@@ -179,13 +179,16 @@ impl Plan {
         let lasts = tenths(trouble.lasts);
         match trouble.kind {
             0..10 => (self.fault_of_messages(trouble), lasts),
-            10 => (Fault::Reset(self.path(trouble, Vec::new())), Period::ZERO),
+            10 => (
+                Fault::Conns(self.path(trouble, Vec::new()), ConnFault::Reset),
+                Period::ZERO,
+            ),
             11 => (
-                Fault::HalfOpen(self.path(trouble, Vec::new())),
+                Fault::Conns(self.path(trouble, Vec::new()), ConnFault::HalfOpen),
                 Period::ZERO,
             ),
             12 => (
-                Fault::DeadStream(self.path(trouble, Vec::new())),
+                Fault::Conns(self.path(trouble, Vec::new()), ConnFault::DeadStream),
                 Period::ZERO,
             ),
             kind => self.fault_of_hosts(kind, trouble),
@@ -204,36 +207,33 @@ impl Plan {
         };
         let path = |kinds| self.path(trouble, kinds);
         match trouble.kind {
-            0 | 1 => Fault::Partition(path(Vec::new())),
-            2 => Fault::Partition(path(replication())),
-            3 => Fault::Partition(path(vec![MessageKind::Delete])),
-            4 => Fault::Loss {
-                path: path(Vec::new()),
-                per_million: per_million / 4,
-            },
-            5 => Fault::Drop {
-                path: path(Vec::new()),
-                count: u32::from(trouble.size) + 1,
-            },
+            0 | 1 => Fault::Link(path(Vec::new()), LinkFault::Partition),
+            2 => Fault::Link(path(replication()), LinkFault::Partition),
+            3 => Fault::Link(path(vec![MessageKind::Delete]), LinkFault::Partition),
+            4 => Fault::Link(
+                path(Vec::new()),
+                LinkFault::Loss {
+                    per_million: per_million / 4,
+                },
+            ),
+            5 => Fault::Link(
+                path(Vec::new()),
+                LinkFault::Drop {
+                    count: u32::from(trouble.size) + 1,
+                },
+            ),
             6 => {
                 let by = Period::from_millis(u64::from(trouble.size) * 150 + 1);
-                Fault::Delay {
-                    path: path(Vec::new()),
-                    by,
-                }
+                Fault::Link(path(Vec::new()), LinkFault::Delay { by })
             }
-            7 => Fault::Duplicate {
-                path: path(replication()),
-                per_million,
-            },
-            8 => Fault::Reorder {
-                path: path(replication()),
-                within: Period::from_secs(3),
-            },
-            _ => Fault::Corrupt {
-                path: path(replication()),
-                per_million,
-            },
+            7 => Fault::Link(path(replication()), LinkFault::Duplicate { per_million }),
+            8 => Fault::Link(
+                path(replication()),
+                LinkFault::Reorder {
+                    within: Period::from_secs(3),
+                },
+            ),
+            _ => Fault::Link(path(replication()), LinkFault::Corrupt { per_million }),
         }
     }
 
@@ -245,37 +245,38 @@ impl Plan {
         let fault = match kind {
             13 => {
                 let per_message = Period::from_millis(u64::from(trouble.size) + 1);
-                Fault::Slow {
-                    hosts: node,
-                    per_message,
-                }
+                Fault::Hosts(node, HostFault::Slow { per_message })
             }
-            14 => Fault::Pause(node),
-            15 => Fault::Pause(client),
-            16 => Fault::Kill(node),
-            17 => Fault::PowerOff(node),
-            18 => Fault::Kill(client),
-            19 => Fault::PowerOff(client),
-            20 => Fault::WallJump {
-                hosts: node,
-                by_millis: i64::from(size - 5) * 100_000,
-            },
+            14 => Fault::Hosts(node, HostFault::Pause),
+            15 => Fault::Hosts(client, HostFault::Pause),
+            16 => Fault::Hosts(node, HostFault::Kill),
+            17 => Fault::Hosts(node, HostFault::PowerOff),
+            18 => Fault::Hosts(client, HostFault::Kill),
+            19 => Fault::Hosts(client, HostFault::PowerOff),
+            20 => Fault::Hosts(
+                node,
+                HostFault::WallJump {
+                    by_millis: i64::from(size - 5) * 100_000,
+                },
+            ),
             21 => {
                 return (
-                    Fault::MonoJump {
-                        hosts: node,
-                        by: lasts,
-                    },
+                    Fault::Hosts(node, HostFault::MonoJump { by: lasts }),
                     Period::ZERO,
                 );
             }
-            22 => Fault::Drift {
-                hosts: node,
-                ppm: (size - 5) * 2_000,
-            },
+            22 => Fault::Hosts(
+                node,
+                HostFault::Drift {
+                    ppm: (size - 5) * 2_000,
+                },
+            ),
             _ => {
                 let (node, count) = (node[0], u32::from(trouble.size) + 1);
-                return (Fault::FailApply { node, count }, Period::ZERO);
+                return (
+                    Fault::Node(node, NodeFault::FailApply { count }),
+                    Period::ZERO,
+                );
             }
         };
         (fault, lasts)
@@ -305,11 +306,8 @@ impl Plan {
                 });
             };
             // As in a file: a host that goes down for a while is two entries.
-            if let Fault::Kill(hosts) | Fault::PowerOff(hosts) = &fault {
-                let again = Fault::Restart {
-                    hosts: hosts.clone(),
-                    profile: None,
-                };
+            if let Fault::Hosts(hosts, HostFault::Kill | HostFault::PowerOff) = &fault {
+                let again = Fault::Hosts(hosts.clone(), HostFault::Restart { profile: None });
                 add(at + lasts, again, Period::ZERO);
                 add(at, fault, Period::ZERO);
             } else {

@@ -34,6 +34,10 @@ pub struct Config {
     pub protect: ProtectThresholds,
     /// Limits on watching names by a pattern.
     pub fuzzy: FuzzyLimits,
+    /// Most instances of one batch.
+    pub batch_instances_max: u32,
+    /// Addresses of proxies: what a client behind one says that its address is, is believed.
+    pub trusted_proxies: Vec<Str>,
     /// Largest message that may be sent or received, in bytes.
     pub message_bytes_max: u64,
     /// Version text that peers are told.
@@ -219,6 +223,8 @@ impl Config {
             limits: ConnectionLimits::default(),
             protect: ProtectThresholds::default(),
             fuzzy: FuzzyLimits::default(),
+            batch_instances_max: c::BATCH_INSTANCES_MAX,
+            trusted_proxies: Vec::new(),
             message_bytes_max: c::MESSAGE_BYTES_MAX,
             version: Str::from("3.1.0"),
         }

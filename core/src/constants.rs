@@ -3,6 +3,7 @@
 //! What an operator may change starts from here and lives in [`Timing`](crate::config::Timing);
 //! what nobody may change is used directly.
 
+use crate::ids::Incarnation;
 use crate::time::Period;
 
 /// Coalescing window of CHANGE and DELETE (`DistroConstants.DEFAULT_DATA_SYNC_DELAY_MILLISECONDS`).
@@ -64,6 +65,13 @@ pub const RETURN_GRACE: Period = Period::from_secs(25);
 /// (a snapshot may take its whole timeout), shorter than anyone would notice the memory.
 pub const TOMBSTONE_TIME: Period = Period::from_secs(240);
 
+/// How far ahead of a node's own clock the number of a member's life may lie. Why: far above every
+/// wrong clock but a broken one, so that no jump parts members; far below where numbers end.
+pub const LIFE_AHEAD_MAX: Period = Period::from_secs(10 * 365 * 86_400);
+/// A life from before this was made is no news: the first moment of 2026, in milliseconds. Why: a
+/// host without a clock of its own starts in 1970 and has to believe its members all the same.
+pub const LIFE_FLOOR: Incarnation = Incarnation(1_767_225_600_000);
+
 /// Push debounce (`PushConfig`, `pushTaskDelay`).
 pub const PUSH_DELAY: Period = Period::from_millis(500);
 /// RPC timeout of a push (`PushConfig`, `pushTaskTimeout`).
@@ -82,6 +90,17 @@ pub const FUZZY_BATCH_SIZE: usize = 10;
 /// From the loss of a service of a pattern that is over its limit to the search for others (the trim
 /// task of `NamingFuzzyWatchContextService`, each 30 s; 3.0).
 pub const FUZZY_MAKE_UP_DELAY: Period = Period::from_secs(30);
+/// The share of all patterns that one client may watch, as a divisor. Why: else the first one that
+/// watches them all leaves none to anybody.
+pub const FUZZY_SHARE: u32 = 4;
+/// Connections of clients that do not say that they are one: they can do next to nothing.
+pub const OTHERS_MAX: u32 = 16;
+/// Transports that one member may have opened to this node. Why more than one: those that the network
+/// lost without a word are here until their time is up.
+pub const MEMBER_CONNS_MAX: usize = 16;
+/// Instances of one batch. Why: the list of a service is one message, and a tenth of the largest
+/// message leaves room for others in it.
+pub const BATCH_INSTANCES_MAX: u32 = 10_000;
 /// Patterns that may be watched at one time (`nacos.naming.fuzzy.watch.max.pattern.count`).
 pub const FUZZY_PATTERNS_MAX: u32 = 20;
 /// Services that one pattern names (`nacos.naming.fuzzy.watch.max.pattern.match.service.count`).

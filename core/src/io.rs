@@ -192,6 +192,8 @@ pub enum CloseReason {
     Obsolete,
     /// The peer speaks for an earlier life of a member.
     Superseded,
+    /// A setup of somebody who is not what it says.
+    NotAMember,
 }
 
 /// Why a client record left a node's table.

@@ -9,7 +9,8 @@ use distro_core::time::Period;
 use serde_json::{Value, json};
 
 use crate::check::verdict::CheckResult;
-use crate::run::{Outcome, RunOptions, run};
+use crate::outcome::{Outcome, RunOptions};
+use crate::run::run;
 use crate::scenario::model::{Scenario, WorldKind};
 
 /// What one world says of one check.

@@ -5,7 +5,7 @@ use distro_core::time::Period;
 use serde_json::{Value, json};
 
 use crate::check::verdict::{CheckResult, Violation};
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::profile_text;
 

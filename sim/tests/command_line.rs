@@ -113,3 +113,23 @@ fn schema_prints_the_reference() {
         assert!(said.contains(part), "{part}");
     }
 }
+
+#[test]
+fn a_trace_overwrites_nothing_but_a_trace() {
+    let path = directory("overwrites");
+    let (scenario, trace) = (path.join("a.toml"), path.join("a.jsonl"));
+    std::fs::write(&scenario, GOOD).expect("written");
+    let scenario = scenario.display().to_string();
+    let run = |to: &str| distro_sim(&["run", &scenario, "--world", "event", "--trace", to]);
+    let output = run(&scenario);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("something else than a trace"));
+    assert_eq!(
+        std::fs::read_to_string(&scenario).expect("it is there"),
+        GOOD
+    );
+    for _ in 0..2 {
+        let output = run(&trace.display().to_string());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod grpc;
 pub mod tcp;
+pub mod unfinished;
 
 use std::fmt;
 use std::str::FromStr;

@@ -21,6 +21,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::text::{plain_coloured, plain_lines};
+
 /// Done.
 pub const DONE: u8 = 0;
 /// The registry said no.
@@ -103,6 +105,34 @@ impl Failure {
     }
 }
 
+/// What the command line says; an error is told, and its exit code given.
+///
+/// # Errors
+/// It says nothing that can be done, or asks for help.
+pub fn arguments() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        let text = error.render();
+        let is_coloured = if error.use_stderr() {
+            coloured(&std::io::stderr())
+        } else {
+            coloured(&std::io::stdout())
+        };
+        let text = if is_coloured {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
+        // If nobody reads there is nobody to tell.
+        let text = plain_coloured(&text);
+        if error.use_stderr() {
+            write!(std::io::stderr().lock(), "{text}").unwrap_or_default();
+        } else {
+            write!(std::io::stdout().lock(), "{text}").unwrap_or_default();
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(BAD_INPUT))
+    })
+}
+
 /// Runs a command and gives its exit code.
 pub fn main(arguments: &Arguments) -> ExitCode {
     let done = match &arguments.command {
@@ -125,6 +155,12 @@ pub fn main(arguments: &Arguments) -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(Failure { code, message }) => {
+            // What a registry said may be in it; only diagnostics of input have colours of their own.
+            let message = if code == BAD_INPUT {
+                message
+            } else {
+                plain_lines(&message).into_owned()
+            };
             if !message.is_empty() {
                 complain(&message);
             }
@@ -143,6 +179,7 @@ fn completion(shell: clap_complete::Shell) -> Result<u8, Failure> {
 /// Tells people something that is not the result.
 pub(crate) fn complain(message: &str) {
     // If standard error is closed there is nobody to tell.
+    let message = plain_coloured(message);
     writeln!(std::io::stderr().lock(), "{message}").unwrap_or_default();
 }
 
@@ -152,6 +189,7 @@ pub(crate) fn complain(message: &str) {
 /// Nobody reads any more.
 pub(crate) fn print(line: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
+    let line = plain_coloured(line);
     let printed = writeln!(out, "{line}").and_then(|()| out.flush());
     printed.map_err(|_| Failure::new(FAILED, ""))
 }

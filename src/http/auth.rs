@@ -11,21 +11,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use distro_core::ids::Str;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use super::Http;
 use super::answer::{Outcome, Refusal, code};
 use super::call::Call;
+use super::logins::{Later, Logins};
 
-/// Passwords that are compared at a time. Why one: bcrypt takes a core for 50 ms and more, and
-/// whoever tries passwords must not get the cores that serve.
-const LOGINS_AT_ONCE: usize = 1;
-/// Logins that wait for that; a further one is refused.
-const LOGINS_WAITING_MAX: usize = 16;
 /// Longest password that bcrypt looks at whole.
 const PASSWORD_BYTES_MAX: usize = 72;
 /// Work of a password's hash, as a power of two; Nacos's.
@@ -43,8 +39,7 @@ pub struct Auth {
     ttl: Duration,
     /// A hash that no password has: an unknown user takes as long as a wrong password.
     nobody: String,
-    working: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    logins: Logins,
 }
 
 impl fmt::Debug for Auth {
@@ -131,8 +126,7 @@ impl Auth {
             key,
             ttl: settings.ttl,
             nobody,
-            working: Arc::new(Semaphore::new(LOGINS_AT_ONCE)),
-            waiting: Arc::new(Semaphore::new(LOGINS_WAITING_MAX)),
+            logins: Logins::new(),
         })
     }
 
@@ -192,25 +186,22 @@ impl Auth {
 
     /// A token for a user who knows the password. With auth off and no users, anybody gets one:
     /// SDKs with a username in their settings insist on it.
-    async fn log_in(&self, user: &str, password: &str) -> Result<String, Refusal> {
+    async fn log_in(&self, user: &str, password: &str, from: &Str) -> Result<String, Refusal> {
         if !self.on && self.users.is_empty() {
             return Ok(self.token(user, seconds()));
         }
-        let busy = || {
-            let text = "too many logins at once, try again later";
+        let later = |later| {
+            let text = match later {
+                Later::Busy => "too many logins at once, try again later".to_owned(),
+                Later::Slow(wait) => format!(
+                    "the last login of this user from this address was wrong, try again in {} s",
+                    wait.as_secs() + 1
+                ),
+            };
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, code::SERVER, text)
         };
-        let _place = self
-            .waiting
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| busy())?;
-        let turn = self
-            .working
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| busy())?;
+        let login = self.logins.enter(user, from).map_err(later)?;
+        let turn = login.turn().await.ok_or_else(|| later(Later::Busy))?;
         let hash = self.users.get(user).unwrap_or(&self.nobody).clone();
         let given = password.to_owned();
         let fits = given.len() <= PASSWORD_BYTES_MAX;
@@ -220,7 +211,9 @@ impl Auth {
             bcrypt::verify(given, &hash).unwrap_or(false)
         });
         let right = right.await.unwrap_or(false);
-        if right && fits && self.users.contains_key(user) {
+        let right = right && fits && self.users.contains_key(user);
+        login.ended(right);
+        if right {
             return Ok(self.token(user, seconds()));
         }
         let text = "unknown user or wrong password!";
@@ -230,7 +223,7 @@ impl Auth {
 
 pub(super) async fn login(http: Arc<Http>, call: Call) -> Outcome {
     let (user, password) = (call.text_or("username", ""), call.text_or("password", ""));
-    let token = http.auth.log_in(&user, &password).await?;
+    let token = http.auth.log_in(&user, &password, &call.from).await?;
     Ok(json!({
         "accessToken": token, "tokenTtl": http.auth.ttl.as_secs(), "globalAdmin": true,
         "username": user,
@@ -260,6 +253,7 @@ pub fn hash_password(password: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::logins::WAITING_MAX;
     use super::*;
 
     fn auth(secret: Option<&str>) -> Auth {
@@ -333,12 +327,16 @@ mod tests {
         assert_eq!(auth.check(Some(&token)), Err(Denied::Invalid));
     }
 
+    fn here() -> Str {
+        Str::from("10.0.0.1")
+    }
+
     #[tokio::test]
     async fn only_the_right_password_logs_in() {
         let auth = auth(None);
-        assert!(auth.log_in("nacos", "right").await.is_ok());
+        assert!(auth.log_in("nacos", "right", &here()).await.is_ok());
         for (user, password) in [("nacos", "wrong"), ("nobody", "nobody"), ("other", "right")] {
-            let refused = auth.log_in(user, password).await.unwrap_err();
+            let refused = auth.log_in(user, password, &here()).await.unwrap_err();
             assert_eq!(refused.status, StatusCode::FORBIDDEN, "{user}");
         }
     }
@@ -346,10 +344,10 @@ mod tests {
     #[tokio::test]
     async fn a_flood_of_logins_is_turned_away() {
         let auth = Arc::new(auth(None));
-        let logins: Vec<_> = (0..LOGINS_WAITING_MAX * 2)
+        let logins: Vec<_> = (0..WAITING_MAX * 2)
             .map(|_| {
                 let auth = auth.clone();
-                tokio::spawn(async move { auth.log_in("nacos", "right").await })
+                tokio::spawn(async move { auth.log_in("nacos", "right", &here()).await })
             })
             .collect();
         let (mut taken, mut turned_away) = (0, 0);
@@ -362,8 +360,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(taken + turned_away, LOGINS_WAITING_MAX * 2);
-        assert!(taken >= LOGINS_WAITING_MAX, "{taken}");
+        assert_eq!(taken + turned_away, WAITING_MAX * 2);
+        assert!(taken >= WAITING_MAX, "{taken}");
         assert!(turned_away > 0);
     }
 

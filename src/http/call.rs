@@ -10,6 +10,7 @@ use distro_core::message::naming::{DEFAULT_GROUP, DEFAULT_NAMESPACE, ServiceKey}
 use http_body_util::{BodyExt, Limited};
 
 use super::answer::{Refusal, code};
+use super::listen::Caller;
 use super::routes::{Kind, Route};
 use super::{BODY_BYTES_MAX, BODY_TIMEOUT};
 
@@ -19,6 +20,8 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
+    /// The address that it came from.
+    pub(super) from: Str,
     /// The body as it came, to forward.
     pub(super) body: Bytes,
     parameters: BTreeMap<String, String>,
@@ -68,6 +71,10 @@ impl Call {
             parameters.entry(name).or_insert(value);
         }
         Ok(Call {
+            from: head
+                .extensions
+                .get::<Caller>()
+                .map_or_else(|| Str::from(""), |caller| caller.0.clone()),
             method: head.method,
             uri: head.uri,
             headers: head.headers,

@@ -7,7 +7,7 @@
 //! # Layout
 //! - `routes`: everything that is served, one table · `openapi`: the document made of it
 //! - `call`: parameters · `answer`: the shapes of answers · `forward`: to the responsible node
-//! - `listen`: connections of a router · `instances`, `services`, `state`: the handlers · [`auth`]: users and tokens
+//! - `listen`, `seats`: connections of a router · `instances`, `services`, `state`: the handlers · [`auth`], `logins`: users and tokens
 
 mod answer;
 pub mod auth;
@@ -15,8 +15,10 @@ mod call;
 mod forward;
 mod instances;
 pub(crate) mod listen;
+mod logins;
 mod openapi;
 mod routes;
+mod seats;
 mod services;
 mod state;
 #[cfg(test)]
@@ -53,7 +55,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What connections may take.
 const LIMITS: Limits = Limits {
     connections: 4_096,
+    per_address: 3_072,
     head: Duration::from_secs(30),
+    still: Duration::from_secs(60),
 };
 
 /// What the main port's HTTP knows of its node.

@@ -5,10 +5,13 @@ pub mod tokio;
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use distro_core::ids::Str;
 use distro_core::time::{Mono, Now, Period};
+
+use crate::tls::stream::Certificate;
 
 /// A byte stream to another process, in its two directions.
 #[derive(Debug)]
@@ -38,7 +41,14 @@ pub trait Net: Clone + Send + Sync + 'static {
     /// The port is taken or may not be used.
     fn listen(&self, port: u16) -> impl Future<Output = io::Result<Self::Listener>> + Send;
 
-    /// Opens a stream. Dropping the future gives up.
+    /// The addresses of a host, which may be an address itself; those to try first come first.
+    ///
+    /// # Errors
+    /// The name does not resolve.
+    fn resolve(&self, host: &str) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send;
+
+    /// Opens a stream to the host with this name, which is [resolved](Net::resolve) first, or to
+    /// this address. Dropping the future gives up.
     ///
     /// # Errors
     /// [`io::ErrorKind::ConnectionRefused`] when the host answered that nobody listens; others
@@ -48,6 +58,11 @@ pub trait Net: Clone + Send + Sync + 'static {
         host: &str,
         port: u16,
     ) -> impl Future<Output = io::Result<Stream<Self::Reader, Self::Writer>>> + Send;
+
+    /// What the other end of an accepted stream shows, where it is asked for a certificate.
+    fn certificate(_reader: &Self::Reader) -> Option<Certificate> {
+        None
+    }
 }
 
 /// A listening socket.
@@ -76,6 +91,15 @@ pub trait Clock: Clone + Send + Sync + 'static {
 
     /// Sleeps until the monotonic clock shows `at`; ready at once when it already does.
     fn sleep_until(&self, at: Mono) -> impl Future<Output = ()> + Send;
+}
+
+/// The address that a host's name is, where there are no other names.
+///
+/// # Errors
+/// It is none.
+pub fn literal(host: &str) -> io::Result<IpAddr> {
+    host.parse()
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
 }
 
 /// The future's value, or `None` when it takes longer than `limit`.

@@ -1,7 +1,7 @@
 //! Real sockets and real clocks.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use distro_core::ids::Str;
@@ -9,7 +9,7 @@ use distro_core::time::{Mono, Now, Wall};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Clock, Listener, Net, Stream};
+use super::{Clock, Listener, Net, Stream, literal};
 
 /// TCP of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,12 +56,31 @@ impl Net for TokioNet {
         TokioListener::bind(SocketAddr::from(([0, 0, 0, 0], port))).await
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the shell's look-ups reach the system"
+    )]
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        if let Ok(ip) = literal(host) {
+            return Ok(vec![ip]);
+        }
+        let found = tokio::net::lookup_host((host, 0)).await?;
+        Ok(found.map(|address| address.ip()).collect())
+    }
+
     async fn connect(
         &self,
         host: &str,
         port: u16,
     ) -> io::Result<Stream<OwnedReadHalf, OwnedWriteHalf>> {
-        stream(TcpStream::connect((host, port)).await?)
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        for ip in self.resolve(host).await? {
+            match TcpStream::connect((ip, port)).await {
+                Ok(socket) => return stream(socket),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
     }
 }
 

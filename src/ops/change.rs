@@ -71,6 +71,18 @@ pub(super) async fn rebalance(
         Some(member) => Some(member.node(0)),
         None => None,
     };
+    if let Some(to) = redirect.clone() {
+        let members = ops.look(|node| {
+            let members = node.members().map(|member| member.node.to_string());
+            members.collect::<Vec<_>>()
+        });
+        let members = members.await?;
+        if !members.contains(&to.to_string()) {
+            let known = members.join(", ");
+            let text = format!("redirect {to} is no other member; they are: {known}");
+            return Err(Refusal::bad(text));
+        }
+    }
     let clients = ops.look(|node| node.sizes().native_clients).await?;
     let leave = clients.saturating_sub(u64::from(keep));
     info!(keep, leave, "rebalance asked for by the operator");

@@ -6,10 +6,11 @@
 //!
 //! # Layout
 //! - `health`: `/livez`, `/readyz`, `/v1/node` · `tables`: members, clients, services, records
-//! - `metrics`: `/metrics` · `change`: limits, rebalance, log level · `level`: what keeps that level ·
+//! - `guard`: what is let through to them · `metrics`: `/metrics` · `change`: limits, rebalance, log level · `level`: what keeps that level ·
 //!   [`rules`]: the limit-rule file
 
 mod change;
+mod guard;
 mod health;
 mod level;
 mod metrics;
@@ -24,6 +25,7 @@ use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use distro_core::io::Command;
@@ -41,7 +43,10 @@ use crate::shell::{LinkCounters, Tap};
 /// What connections may take.
 const LIMITS: Limits = Limits {
     connections: 64,
-    head: Duration::from_secs(10),
+    // The rest is for the probes of others.
+    per_address: 48,
+    head: Duration::from_secs(5),
+    still: Duration::from_secs(15),
 };
 
 /// What the operator's HTTP knows of its node.
@@ -55,6 +60,8 @@ pub struct Ops {
     /// The effective settings; they never change.
     settings: Value,
     ports: Value,
+    /// Names by which it may be called, beside addresses and `localhost`.
+    hosts: Vec<String>,
 }
 
 impl Ops {
@@ -82,6 +89,11 @@ impl Ops {
             links: shell.counters(),
             level,
             draining: AtomicBool::new(false),
+            hosts: settings
+                .ops_hosts()
+                .into_iter()
+                .chain(settings.address().map(str::to_owned))
+                .collect(),
             settings: Value::Object(effective.collect()),
             ports: json!({
                 "main": settings.main_port(), "sdk": ports.sdk, "cluster": ports.cluster,
@@ -164,6 +176,7 @@ fn routes(ops: Arc<Ops>) -> Router {
                         /v1/clients, /v1/services, /v1/records, /v1/limits, /v1/rebalance, /v1/log";
             Refusal::new(StatusCode::NOT_FOUND, text)
         })
+        .layer(from_fn_with_state(ops.clone(), guard::guard))
         .with_state(ops)
 }
 

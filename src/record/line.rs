@@ -72,6 +72,10 @@ pub(super) struct ConfigLine {
     timing: BTreeMap<String, Period>,
     limits: LimitsLine,
     message_bytes_max: u64,
+    /// Absent in recordings of builds that had no such limit.
+    batch_instances_max: Option<u32>,
+    #[serde(default)]
+    trusted_proxies: Vec<Str>,
     version: Str,
 }
 
@@ -122,6 +126,8 @@ impl From<&Config> for ConfigLine {
             timing: timing.collect(),
             limits: (&config.limits).into(),
             message_bytes_max: config.message_bytes_max,
+            batch_instances_max: Some(config.batch_instances_max),
+            trusted_proxies: config.trusted_proxies.clone(),
             version: config.version.clone(),
         }
     }
@@ -138,6 +144,8 @@ impl ConfigLine {
         config.seed = self.seed;
         config.limits = self.limits.into();
         config.message_bytes_max = self.message_bytes_max;
+        config.batch_instances_max = self.batch_instances_max.unwrap_or(u32::MAX);
+        config.trusted_proxies = self.trusted_proxies;
         config.version = self.version;
         Ok(config)
     }

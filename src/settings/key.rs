@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use distro_core::config::Timing;
-use distro_core::constants::MESSAGE_BYTES_MAX;
+use distro_core::constants::{BATCH_INSTANCES_MAX, MESSAGE_BYTES_MAX};
 use distro_core::time::Period;
 
 use super::kind::{Kind, Setting};
@@ -217,10 +217,12 @@ fn ops_keys() -> Vec<Key> {
     use Setting::{Unset, Word};
     let (serve, on) = ("whether the operator's HTTP is served", Word("on"));
     let (port, bind) = ("port of the operator's HTTP", "address it listens on");
+    let hosts = "names it is called by, with commas, beside addresses and localhost";
     vec![
         key("ops", "serve", Kind::OneOf(SWITCH), on, serve),
         key("ops", "port", Kind::Port, Unset, port),
         key("ops", "bind", Kind::Ip, Unset, bind),
+        key("ops", "hosts", Kind::Text, Unset, hosts),
     ]
 }
 
@@ -242,6 +244,12 @@ fn limit_keys() -> Vec<Key> {
     let waiting = "messages of a connection that wait for the node";
     let all = "bytes of all messages that wait for the node";
     let slow = "bytes that wait for a connection to take them";
+    let (halves, half) = (
+        Size(limits.unfinished_bytes),
+        "bytes of clients' messages that have not arrived in full",
+    );
+    let (batch, one) = (Count(BATCH_INSTANCES_MAX), "instances of one batch");
+    let proxies = "addresses of proxies, with commas: their clients say which address they have";
     let (ip, app) = ("connections of an address", "connections of an application");
     let each = "connections of any other address";
     let file = "a Nacos limitRule in JSON; replaces the other limits";
@@ -260,6 +268,9 @@ fn limit_keys() -> Vec<Key> {
         ),
         key("limits", "request-bytes", Kind::Size, bytes, all),
         key("limits", "queued-bytes", Kind::Size, queued, slow),
+        key("limits", "unfinished-bytes", Kind::Size, halves, half),
+        key("limits", "instances-per-batch", Kind::Count, batch, one),
+        key("limits", "trusted-proxies", Kind::Text, Unset, proxies),
     ]
 }
 
@@ -270,7 +281,9 @@ pub fn assumed(path: &str) -> &'static str {
         "cluster-port" => "port + 1001",
         "address" => "the member that is this host, or 127.0.0.1 when alone",
         "members" | "cluster-conf" | "members-dns" => "none: a node without members is alone",
-        "cluster.secret" | "cluster.secret-file" => "none: any node that reaches the port may join",
+        "cluster.secret" | "cluster.secret-file" => {
+            "none: whoever reaches the port can pass for a member"
+        }
         "tls.cert" | "tls.key" | "tls.client-ca" => "none",
         "tls.server-ca" => "tls.client-ca",
         "tls.sdk" | "tls.cluster" | "tls.http" | "tls.ops" => {
@@ -281,6 +294,8 @@ pub fn assumed(path: &str) -> &'static str {
         "ops.bind" => "127.0.0.1, or `bind` when that is a loopback address",
         "naming.protect-threshold" => "no service is protected",
         "limits.rule-file" => "none",
+        "limits.trusted-proxies" => "none: a client's address is that of its connection",
+        "ops.hosts" => "addresses and localhost alone",
         "data-dir" => "none: the wall clock alone orders this node's lives",
         _ => "no limit",
     }

@@ -240,10 +240,28 @@ impl Settings {
             per_app: self.counts("limits.per-app"),
         };
         config.protect = self.protect();
+        if let Some(most) = self.count("limits.instances-per-batch") {
+            config.batch_instances_max = most;
+        }
+        config.trusted_proxies = self
+            .words("limits.trusted-proxies")
+            .map(Str::from)
+            .collect();
         if let Setting::Size(bytes) = self.get("message-bytes-max") {
             config.message_bytes_max = *bytes;
         }
         config
+    }
+
+    /// The words of a list with commas.
+    fn words(&self, path: &str) -> impl Iterator<Item = &str> {
+        let words = self.text(path).unwrap_or("").split(',');
+        words.map(str::trim).filter(|word| !word.is_empty())
+    }
+
+    /// Names by which the operator's port may be called, beside addresses.
+    pub fn ops_hosts(&self) -> Vec<String> {
+        self.words("ops.hosts").map(str::to_owned).collect()
     }
 
     fn protect(&self) -> ProtectThresholds {
@@ -266,6 +284,7 @@ impl Settings {
         for (path, bytes) in [
             ("limits.request-bytes", &mut limits.request_bytes),
             ("limits.queued-bytes", &mut limits.queued_bytes),
+            ("limits.unfinished-bytes", &mut limits.unfinished_bytes),
         ] {
             if let Setting::Size(set) = self.get(path) {
                 *bytes = *set;
@@ -372,6 +391,13 @@ impl Settings {
             let both = ["cluster.secret-file", "cluster.secret"];
             let message = "the secret comes from cluster.secret and cluster.secret-file at once";
             add(&both, message.to_owned(), "keep one of them".to_owned());
+        }
+        for word in self.words("limits.trusted-proxies") {
+            if word.parse::<IpAddr>().is_err() {
+                let message = format!("limits.trusted-proxies: `{word}` is no IP address");
+                let help = "write \"10.0.0.5, 10.0.0.6\"".to_owned();
+                add(&["limits.trusted-proxies"], message, help);
+            }
         }
         for (path, message, help) in self.tls_misfits().into_iter().chain(self.http_misfits()) {
             add(&[path], message, help);

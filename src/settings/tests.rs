@@ -110,6 +110,22 @@ fn a_life_has_a_higher_number_than_the_one_before_even_when_the_clock_went_back(
     assert_eq!(life(1_000), 1_000);
     assert_eq!(life(400), 1_001);
     assert_eq!(life(5_000), 5_000);
+    // What no member would believe, and what is no file of ours.
+    for text in ["18446744073709551615", "99999999999999"] {
+        std::fs::write(dir.join("boot"), text).unwrap();
+        let error = boot::incarnation(Some(&dir), Wall(1_800_000_000_000)).unwrap_err();
+        assert!(error.to_string().contains("ten years"), "{error}");
+    }
+    std::fs::rename(dir.join("boot"), dir.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(dir.join("elsewhere"), dir.join("boot")).unwrap();
+    assert!(boot::incarnation(Some(&dir), Wall(1)).is_err());
+    std::fs::remove_file(dir.join("boot")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(dir.join("boot"))
+        .status();
+    assert!(made.unwrap().success());
+    assert!(boot::incarnation(Some(&dir), Wall(1)).is_err());
+    std::fs::remove_file(dir.join("boot")).unwrap();
     std::fs::write(dir.join("boot"), "soup").unwrap();
     assert!(boot::incarnation(Some(&dir), Wall(1)).is_err());
     std::fs::remove_dir_all(&dir).unwrap();

@@ -8,8 +8,8 @@ use distro_core::io::SendError;
 use distro_core::message::{Request, Response};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::OUTBOUND_MAX;
 use super::connection::Outgoing;
+use super::{OUTBOUND_MAX, PLACES_OF_CLIENTS, PLACES_OF_MEMBERS};
 
 /// Bounds on what connections may cost. A message that is bigger than a bound on bytes passes
 /// alone.
@@ -24,6 +24,14 @@ pub struct Limits {
     /// frames is not read (one of gRPC has a bound on calls instead); beyond it requests are refused
     /// as busy and an answer that finds no room cuts the connection.
     pub queued_bytes: u64,
+    /// Bytes of messages of clients that have not arrived in full, of all of them; half as many of
+    /// one address. Beyond it, who holds most is cut.
+    pub unfinished_bytes: u64,
+    /// Streams on the port of clients that have not said who they are. Beyond it, the address with
+    /// most of them gives up its oldest.
+    pub unknown_clients: u32,
+    /// The same on the port of members.
+    pub unknown_members: u32,
 }
 
 impl Default for Limits {
@@ -32,6 +40,9 @@ impl Default for Limits {
             requests_per_connection: 1024,
             request_bytes: 64 * 1024 * 1024,
             queued_bytes: 64 * 1024 * 1024,
+            unfinished_bytes: 64 * 1024 * 1024,
+            unknown_clients: PLACES_OF_CLIENTS,
+            unknown_members: PLACES_OF_MEMBERS,
         }
     }
 }
@@ -246,6 +257,7 @@ mod tests {
             requests_per_connection,
             request_bytes,
             queued_bytes,
+            ..Limits::default()
         })
     }
 

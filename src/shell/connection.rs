@@ -12,17 +12,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Decoder, FramedWrite};
 
+use super::admission::Admission;
 use super::budget::{Held, Inbound, Queue};
-use super::greet::{Refusal, Told, part};
+use super::greet::{Newcomer, Refusal, Told, part};
 use super::guard::Guard;
 use super::secret::SECRET_PREAMBLE;
-use super::{FLUSH_BYTES, LINGER, LinkCounters, OUTBOUND_BATCH, count};
+use super::{FLUSH_BYTES, LINGER, LinkCounters, OUTBOUND_BATCH, count, weigh};
 use crate::carrier::Carrier;
 use crate::carrier::grpc::payload::Headers;
 use crate::carrier::tcp::{Frame, FrameCodec, FrameError, FrameKind, PREAMBLE};
-use crate::codec::{
-    Ends, Payload, decode_request, decode_response, encode_request, encode_response,
-};
+use crate::codec::{Ends, Payload, decode_response, encode_request, encode_response};
 use crate::net::{Clock, Stream};
 
 /// Frames have none: what a client says stands in the body.
@@ -34,9 +33,7 @@ pub(super) enum LinkEvent<R, W> {
     /// A listener accepted a stream; nobody knows yet who it is.
     Arrived(Source, Stream<R, W>),
     /// It is one of ours, and this is how it speaks.
-    Accepted(Source, Carrier, Stream<R, W>),
-    /// It is not.
-    Stranger,
+    Accepted(Carrier, Box<Newcomer<R, W>>),
     /// A dial succeeded.
     Dialed(NodeId, Stream<R, W>),
     /// A dial failed.
@@ -68,6 +65,7 @@ pub(super) struct Connection<R, W, C> {
     pub(super) dialed: bool,
     pub(super) ends: Ends,
     pub(super) guard: Guard,
+    pub(super) admission: Admission,
     /// What a client says with everything that it sends over gRPC.
     pub(super) headers: Headers,
     pub(super) message_bytes_max: u64,
@@ -103,6 +101,7 @@ where
             dialed,
             ends,
             guard,
+            admission,
             message_bytes_max,
             clock,
             ..
@@ -112,6 +111,7 @@ where
         let incoming = Incoming {
             conn,
             guard,
+            admission,
             reader: stream.reader,
             peer: ends.peer.clone(),
             inbound: self.inbound,
@@ -173,6 +173,7 @@ where
 struct Incoming<R, W, C> {
     conn: ConnId,
     guard: Guard,
+    admission: Admission,
     reader: R,
     peer: Option<NodeId>,
     inbound: Inbound,
@@ -197,15 +198,29 @@ impl<R: AsyncRead + Unpin, W, C: Clock> Incoming<R, W, C> {
                         return None;
                     }
                 }
-                Ok(None) => match self.reader.read_buf(&mut buffer).await {
-                    Ok(0) | Err(_) => {
-                        if !buffer.is_empty() {
-                            count(&self.counters.truncated_frames);
-                        }
+                Ok(None) => {
+                    if !self.admission.share.set(buffer.len()) {
+                        count(&self.counters.unfinished);
                         return None;
                     }
-                    Ok(_) => {}
-                },
+                    let read = tokio::select! {
+                        biased;
+                        () = self.admission.cut.told() => {
+                            count(self.admission.why_cut(&self.counters));
+                            return None;
+                        }
+                        read = self.reader.read_buf(&mut buffer) => read,
+                    };
+                    match read {
+                        Ok(0) | Err(_) => {
+                            if !buffer.is_empty() {
+                                count(&self.counters.truncated_frames);
+                            }
+                            return None;
+                        }
+                        Ok(_) => {}
+                    }
+                }
                 Err(error) => {
                     count(match error {
                         FrameError::TooLong => &self.counters.oversized_frames,
@@ -242,7 +257,12 @@ impl<R: AsyncRead + Unpin, W, C: Clock> Incoming<R, W, C> {
         let held = self.inbound.admit(payload.body.len()).await;
         let event = match kind {
             FrameKind::Request | FrameKind::OneWay => {
-                let request = decode_request(&payload);
+                let request = weigh::decode(&payload, &self.counters);
+                if let Request::ConnectionSetup(setup) = &request
+                    && !self.admission.set_up(setup, &self.counters)
+                {
+                    return false;
+                }
                 let denial = self.guard.denial(&request, &NO_HEADERS, &payload.body);
                 match denial {
                     Some(denial) => LinkEvent::Denied(self.conn, id, denial, held),

@@ -12,11 +12,13 @@ use distro_core::time::{Mono, Period};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::connection::LinkEvent;
+use super::places::Place;
 use super::secret::{ClusterSecret, SECRET_PREAMBLE};
 use super::{LINGER, LinkCounters, PREAMBLE_TIMEOUT, count};
 use crate::carrier::Carrier;
 use crate::carrier::grpc::PREFACE_START;
 use crate::carrier::tcp::PREAMBLE;
+use crate::carrier::unfinished::Cut;
 use crate::net::{Clock, Stream, within};
 use crate::tls::is_tls_error;
 
@@ -157,22 +159,57 @@ impl Refusal {
     }
 }
 
-/// Finds out who an accepted stream is.
+/// A stream that was accepted, before anybody knows who it is.
+#[derive(Debug)]
+pub(super) struct Newcomer<R, W> {
+    pub(super) source: Source,
+    pub(super) stream: Stream<R, W>,
+    pub(super) place: Place,
+    /// Another needs its place.
+    pub(super) cut: Arc<Cut>,
+}
+
+/// Finds out who an accepted stream is; `None` when it is nobody, or lost its place.
 pub(super) async fn greet<R, W, C>(
-    source: Source,
-    mut stream: Stream<R, W>,
+    newcomer: Newcomer<R, W>,
     clock: C,
     secret: Option<ClusterSecret>,
     counters: Arc<LinkCounters>,
-) -> LinkEvent<R, W>
+) -> Option<LinkEvent<R, W>>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
     C: Clock,
 {
-    let welcome = welcome(source, &mut stream, secret.as_ref());
-    let refusal = match within(&clock, PREAMBLE_TIMEOUT, welcome).await {
-        Some(Ok(carrier)) => return LinkEvent::Accepted(source, carrier, stream),
+    let Newcomer {
+        source,
+        mut stream,
+        place,
+        cut,
+    } = newcomer;
+    let welcome = within(
+        &clock,
+        PREAMBLE_TIMEOUT,
+        welcome(source, &mut stream, secret.as_ref()),
+    );
+    let welcomed = tokio::select! {
+        biased;
+        () = cut.told() => {
+            count(&counters.turned_away);
+            return None;
+        }
+        welcomed = welcome => welcomed,
+    };
+    let refusal = match welcomed {
+        Some(Ok(carrier)) => {
+            let newcomer = Newcomer {
+                source,
+                stream,
+                place,
+                cut,
+            };
+            return Some(LinkEvent::Accepted(carrier, Box::new(newcomer)));
+        }
         Some(Err(refusal)) => refusal,
         None => Refusal::Silent,
     };
@@ -185,8 +222,12 @@ where
         tracing::debug!(from, "a stream was refused: {why}");
     }
     let Stream { reader, writer, .. } = stream;
-    part(reader, writer, &clock).await;
-    LinkEvent::Stranger
+    tokio::select! {
+        biased;
+        () = cut.told() => {}
+        () = part(reader, writer, &clock) => {}
+    }
+    None
 }
 
 async fn welcome<R, W>(

@@ -6,17 +6,18 @@ use distro_core::message::{Request, Response, code};
 use distro_core::time::{Mono, Period};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+use super::admission::Admission;
 use super::budget::{Inbound, Queue};
 use super::connection::{Connection, LinkEvent, Outgoing, Outlet};
 use super::greet::{Refusal, part};
 use super::guard::Guard;
-use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count};
+use super::{LINGER, OUTBOUND_BATCH, PREAMBLE_TIMEOUT, count, weigh};
 use crate::carrier::grpc::PREFACE_START;
-use crate::carrier::grpc::client::{self, Client};
 use crate::carrier::grpc::payload::Headers;
 use crate::carrier::grpc::server::{self, CallId, End, PushError, Server};
 use crate::carrier::grpc::status::Code;
 use crate::carrier::tcp::FrameKind;
+use crate::carrier::unfinished::Share;
 use crate::codec::{Payload, body_request_id, decode_request, decode_response};
 use crate::net::{Clock, Stream, within};
 
@@ -34,7 +35,7 @@ const KEEP_ALIVE: Period = Period::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Period = Period::from_secs(20);
 
 /// Both directions as the one thing that HTTP/2 wants.
-fn joined<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+pub(super) fn joined<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     stream: &mut Stream<R, W>,
     first: &'static [u8],
 ) -> impl AsyncRead + AsyncWrite + Unpin {
@@ -60,6 +61,7 @@ where
     /// Serves a client whose first bytes were [`PREFACE_START`], until either end closes.
     pub(super) async fn serve_grpc(self, mut stream: Stream<R, W>) {
         let (conn, events, clock) = (self.conn, self.events.clone(), self.clock.clone());
+        let (cut, counters) = (self.admission.cut.clone(), self.counters.clone());
         let closed_here = async {
             // The owner never sends: it drops its end.
             if self.closing.await.is_err() {
@@ -82,8 +84,9 @@ where
                 Some(Err(_)) => Err(Refusal::Stranger),
                 None => Err(Refusal::Silent),
             };
+            let mut admission = self.admission;
             let server = match refusal {
-                Ok(server) => server,
+                Ok(server) => server.bound(std::mem::replace(&mut admission.share, Share::free())),
                 Err(refusal) => {
                     refusal.count(&outlet.counters);
                     return Over::Broken;
@@ -93,6 +96,7 @@ where
             let serving = Serving {
                 server,
                 guard: self.guard,
+                admission,
                 inbound: self.inbound,
                 outlet,
                 push: None,
@@ -112,6 +116,10 @@ where
         let over = tokio::select! {
             biased;
             () = closed_here => Over::Here,
+            () = cut.told() => {
+                count(&counters.unfinished);
+                Over::There
+            }
             over = serving => over,
         };
         match over {
@@ -121,49 +129,6 @@ where
         }
         // Nobody listens any more when the whole shell ends.
         events.send(LinkEvent::Closed(conn)).await.ok();
-    }
-
-    /// Speaks to a server that was dialled, until either end closes.
-    pub(super) async fn call_grpc(self, mut stream: Stream<R, W>) {
-        let (conn, events, clock) = (self.conn, self.events.clone(), self.clock.clone());
-        let closed_here = async {
-            if self.closing.await.is_err() {
-                clock.sleep_until(clock.now().mono + LINGER).await;
-            }
-        };
-        let outlet = Outlet {
-            conn,
-            ends: self.ends,
-            message_bytes_max: self.message_bytes_max,
-            events: self.events,
-            counters: self.counters,
-        };
-        let calling = async {
-            let authority = format!("{}:{}", stream.remote_ip, stream.remote_port);
-            let io = joined(&mut stream, &[]);
-            match Client::connect(io, &authority, outlet.message_bytes_max).await {
-                Ok(mut client) => {
-                    client.set_headers(self.headers);
-                    let inbound = self.inbound;
-                    let calling = Calling {
-                        client,
-                        inbound,
-                        outlet,
-                    };
-                    calling.run(self.outgoing).await
-                }
-                Err(_) => true,
-            }
-        };
-        let over = tokio::select! {
-            biased;
-            () = closed_here => false,
-            over = calling => over,
-        };
-        if over {
-            // Nobody listens any more when the whole shell ends.
-            events.send(LinkEvent::Closed(conn)).await.ok();
-        }
     }
 }
 
@@ -192,6 +157,7 @@ impl Times {
 struct Serving<S, R, W> {
     server: Server<S>,
     guard: Guard,
+    admission: Admission,
     inbound: Inbound,
     outlet: Outlet<R, W>,
     /// The stream on which the client is asked: the first one that was set up.
@@ -259,6 +225,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
                 count(&self.outlet.counters.broken_frames);
                 Over::Broken
             }
+            End::Overfull => {
+                count(&self.outlet.counters.unfinished);
+                Over::There
+            }
         }
     }
 
@@ -307,7 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
 
     /// Hands a call to the machine.
     async fn hand_on(&mut self, call: CallId, payload: &Payload, headers: &Headers) -> bool {
-        let mut request = decode_request(payload);
+        let mut request = weigh::decode(payload, &self.outlet.counters);
         // They belong on the stream, where they have no answer; here they are a type that nobody
         // handles.
         if matches!(request, Request::ConnectionSetup(_) | Request::SetupAck(_)) {
@@ -344,6 +314,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
         let conn = self.outlet.conn;
         if &*payload.type_name == "ConnectionSetupRequest" {
             let request = decode_request(payload);
+            if let Request::ConnectionSetup(setup) = &request {
+                if !self.admission.set_up(setup, &self.outlet.counters) {
+                    return false;
+                }
+                self.server.widen();
+            }
             self.set_up = Some(stream);
             self.push.get_or_insert(stream);
             self.times.gone = None;
@@ -408,88 +384,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
             self.times.keep_alive = now + KEEP_ALIVE_TIMEOUT;
         }
         true
-    }
-}
-
-/// The client's side of one connection.
-struct Calling<S, R, W> {
-    client: Client<S>,
-    inbound: Inbound,
-    outlet: Outlet<R, W>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Calling<S, R, W> {
-    /// Runs until either end closes; true when it was the server.
-    async fn run(mut self, mut queue: Queue) -> bool {
-        let mut batch = Vec::new();
-        loop {
-            let has_room = self.client.has_room();
-            let going_on = tokio::select! {
-                biased;
-                event = self.client.next() => match event {
-                    Some(event) => self.take(event).await,
-                    None => false,
-                },
-                count = queue.next(&mut batch, OUTBOUND_BATCH), if has_room => {
-                    if count == 0 {
-                        self.client.finish();
-                        while self.client.next().await.is_some() {}
-                        return false;
-                    }
-                    for message in batch.drain(..) {
-                        self.send(message).await;
-                    }
-                    true
-                }
-            };
-            if !going_on {
-                return true;
-            }
-        }
-    }
-
-    /// Translates what the server did. False when nobody listens.
-    async fn take(&mut self, event: client::Event) -> bool {
-        let conn = self.outlet.conn;
-        let event = match event {
-            client::Event::Answer(call, answer) => {
-                let bytes = answer.as_ref().map_or(0, |payload| payload.body.len());
-                let held = self.inbound.enter(bytes).await;
-                let response = match answer {
-                    Ok(payload) => decode_response(&payload).unwrap_or_else(|error| {
-                        count(&self.outlet.counters.malformed_responses);
-                        Response::error(code::BAD_GATEWAY, &error.to_string())
-                    }),
-                    // SDKs take it for a failure of the transport, as the generic error is.
-                    Err(status) => Response::error(code::FAIL, &status.to_string()),
-                };
-                LinkEvent::Response(conn, RequestId(call), response, held)
-            }
-            client::Event::Message(payload) => {
-                let id = body_request_id(&payload.body).unwrap_or(RequestId(0));
-                let held = self.inbound.enter(payload.body.len()).await;
-                LinkEvent::Request(conn, id, decode_request(&payload), held)
-            }
-            client::Event::Room => return true,
-        };
-        self.outlet.events.send(event).await.is_ok()
-    }
-
-    async fn send(&mut self, message: Outgoing) {
-        let Some((kind, id, payload)) = self.outlet.payload(message).await else {
-            return;
-        };
-        match kind {
-            FrameKind::Request => self.client.call(id.0, &payload),
-            FrameKind::OneWay => {
-                if self.client.send(&payload).is_err() {
-                    self.outlet.failed(id, SendError::Closed).await;
-                }
-            }
-            FrameKind::Response => {
-                // A server that ended the stream wants no answer.
-                self.client.send(&payload).unwrap_or_default();
-            }
-        }
     }
 }

@@ -10,14 +10,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::info;
 
+use super::admission::Admission;
 use super::budget::{Budget, Limits, Outbox, Room};
 use super::connection::{Connection, LinkEvent};
-use super::greet::{Refusal, Told, greet};
+use super::greet::{Newcomer, Refusal, Told, greet};
 use super::guard::Guard;
+use super::places::Places;
 use super::secret::ClusterSecret;
-use super::{ACCEPT_RETRY, HANDSHAKES_MAX, INBOUND_MAX, LinkCounters, ShellError, count};
+use super::{
+    ACCEPT_RETRY, INBOUND_MAX, LinkCounters, ShellError, UNKNOWN_BYTES_MAX,
+    UNKNOWN_CALLS_BYTES_MAX, count,
+};
 use crate::carrier::Carrier;
 use crate::carrier::grpc::payload::Headers;
+use crate::carrier::unfinished::Unfinished;
 use crate::codec::Ends;
 use crate::net::{Clock, Listener, Net, Stream, within};
 
@@ -45,7 +51,9 @@ pub(super) struct Links<N: Net, C> {
     connect_timeout: Period,
     last: u64,
     open: BTreeMap<ConnId, Open>,
-    handshakes: usize,
+    /// Of clients, and of members.
+    places: [Places; 2],
+    unfinished: [Unfinished; 2],
     tasks: JoinSet<()>,
     send: mpsc::Sender<EventOf<N>>,
     events: mpsc::Receiver<EventOf<N>>,
@@ -76,7 +84,8 @@ impl<N: Net, C: Clock> Links<N, C> {
             connect_timeout,
             last: 0,
             open: BTreeMap::new(),
-            handshakes: 0,
+            places: places(Limits::default()),
+            unfinished: unfinished(Limits::default()),
             tasks: JoinSet::new(),
             send,
             events,
@@ -101,6 +110,8 @@ impl<N: Net, C: Clock> Links<N, C> {
     /// Other bounds, for connections from now on.
     pub(super) fn limit(&mut self, limits: Limits) {
         self.budget = Budget::new(limits);
+        self.unfinished = unfinished(limits);
+        self.places = places(limits);
     }
 
     /// From now on fellow nodes prove this.
@@ -173,23 +184,25 @@ impl<N: Net, C: Clock> Links<N, C> {
 
     /// A stream was accepted: waits for its preamble.
     pub(super) fn greet(&mut self, source: Source, stream: StreamOf<N>) {
-        if self.handshakes >= HANDSHAKES_MAX {
+        let (cut, now) = (Arc::default(), self.clock.now().mono);
+        let Some(place) = self.places[class(source)].take(&stream.remote_ip, &cut, now) else {
             return count(&self.counters.turned_away);
-        }
-        self.handshakes += 1;
+        };
+        let newcomer = Newcomer {
+            source,
+            stream,
+            place,
+            cut,
+        };
         let secret = self.secret.clone();
         let (send, clock, counters) =
             (self.send.clone(), self.clock.clone(), self.counters.clone());
         self.tasks.spawn(async move {
-            let event = greet(source, stream, clock, secret, counters).await;
-            // Nobody listens any more when the whole shell ends.
-            send.send(event).await.ok();
+            if let Some(event) = greet(newcomer, clock, secret, counters).await {
+                // Nobody listens any more when the whole shell ends.
+                send.send(event).await.ok();
+            }
         });
-    }
-
-    /// A handshake is over, well or not.
-    pub(super) fn greeted(&mut self) {
-        self.handshakes = self.handshakes.saturating_sub(1);
     }
 
     /// Opens a stream to a node's port; the result arrives as an event.
@@ -228,12 +241,51 @@ impl<N: Net, C: Clock> Links<N, C> {
         });
     }
 
-    /// Takes a stream into service and gives it its number.
-    pub(super) fn open(
+    /// Takes a stream that this end dialled into service and gives it its number.
+    pub(super) fn open(&mut self, peer: NodeId, carrier: Carrier, stream: StreamOf<N>) -> ConnId {
+        let admission = Admission::none();
+        self.take_in(Some(peer), carrier, stream, admission)
+    }
+
+    /// The same with one that was accepted.
+    pub(super) fn admit(
+        &mut self,
+        carrier: Carrier,
+        newcomer: Newcomer<N::Reader, N::Writer>,
+    ) -> ConnId {
+        let Newcomer {
+            source,
+            stream,
+            place,
+            cut,
+        } = newcomer;
+        let address = stream.remote_ip.clone();
+        let certificate = match source {
+            Source::Sdk => None,
+            Source::Cluster => N::certificate(&stream.reader),
+        };
+        let unknown_max = match carrier {
+            Carrier::Tcp => UNKNOWN_BYTES_MAX,
+            Carrier::Grpc => UNKNOWN_CALLS_BYTES_MAX,
+        };
+        let unfinished = &self.unfinished[class(source)];
+        let admission = Admission {
+            is_member: source == Source::Cluster,
+            share: unfinished.share(address.clone(), cut.clone(), unknown_max),
+            address,
+            place: Some(place),
+            certificate,
+            cut,
+        };
+        self.take_in(None, carrier, stream, admission)
+    }
+
+    fn take_in(
         &mut self,
         dialed: Option<NodeId>,
         carrier: Carrier,
         stream: StreamOf<N>,
+        admission: Admission,
     ) -> ConnId {
         self.last += 1;
         let conn = ConnId(self.last);
@@ -254,6 +306,7 @@ impl<N: Net, C: Clock> Links<N, C> {
                 peer: dialed,
             },
             guard: self.guard.clone(),
+            admission,
             headers: self.headers.clone(),
             message_bytes_max: self.message_bytes_max,
             clock: self.clock.clone(),
@@ -297,6 +350,22 @@ impl<N: Net, C: Clock> Links<N, C> {
         );
         self.close(conn)
     }
+}
+
+/// Which of the tables is that of a listener.
+const fn class(source: Source) -> usize {
+    match source {
+        Source::Sdk => 0,
+        Source::Cluster => 1,
+    }
+}
+
+fn places(limits: Limits) -> [Places; 2] {
+    [limits.unknown_clients, limits.unknown_members].map(Places::new)
+}
+
+fn unfinished(limits: Limits) -> [Unfinished; 2] {
+    [0, 1].map(|_| Unfinished::new(limits.unfinished_bytes))
 }
 
 /// Why a dial gave no connection.

@@ -9,25 +9,28 @@
 //! # Layout
 //! - [`asks`]: questions of clients without a connection
 //! - [`node`]: around the server machine · [`sdk`]: around the client machine
-//! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`: the
-//!   same over gRPC · `greet`: who an accepted stream is · [`secret`]: what nodes prove to each
+//! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`, `calling`: the
+//!   same over gRPC · `greet`: who an accepted stream is · `places`: until it has said so ·
+//!   `admission`: what its setup opens · `weigh`: what a message becomes · [`secret`]: what nodes prove to each
 //!   other · `guard`: access tokens · `budget`: what a connection may cost
 
+mod admission;
 pub mod asks;
 mod budget;
+mod calling;
 mod connection;
 mod greet;
 mod grpc;
 pub(crate) mod guard;
 mod links;
 pub mod node;
+mod places;
 pub mod sdk;
 pub mod secret;
+mod weigh;
 
 #[cfg(test)]
-mod hostile_grpc_tests;
-#[cfg(test)]
-mod hostile_tests;
+mod hostile;
 #[cfg(test)]
 mod tests;
 
@@ -59,8 +62,15 @@ const OUTBOUND_MAX: usize = 1_024;
 const OUTBOUND_BATCH: usize = 64;
 /// Bytes that gather before a batch is written early.
 const FLUSH_BYTES: usize = 64 * 1024;
-/// Accepted streams that have not shown their preamble yet. Beyond it new ones are turned away.
-const HANDSHAKES_MAX: usize = 1_024;
+/// Streams accepted on the port of clients at a time that have not said who they are: their setup has not
+/// arrived. Of these, and of those on the port of members, none takes the other's places.
+const PLACES_OF_CLIENTS: u32 = 2_048;
+/// The same on the port of members.
+const PLACES_OF_MEMBERS: u32 = 256;
+/// Bytes of a message that somebody may send who has not said who it is: a setup, a server check.
+const UNKNOWN_BYTES_MAX: u64 = 64 * 1024;
+/// The same over gRPC, where calls may overtake the setup.
+const UNKNOWN_CALLS_BYTES_MAX: u64 = 1024 * 1024;
 /// Operator commands, or application calls, that wait.
 const COMMANDS_MAX: usize = 1_024;
 /// How long an accepted stream may take to show its preamble.
@@ -216,6 +226,12 @@ pub struct LinkCounters {
     pub secret_refused: AtomicU64,
     /// Streams turned away because too many had not said who they are.
     pub turned_away: AtomicU64,
+    /// Connections cut because too much of unfinished messages had gathered.
+    pub unfinished: AtomicU64,
+    /// Connections on the port of members whose certificate is not that of the member they name.
+    pub certificate_refused: AtomicU64,
+    /// Requests refused because they would become too big.
+    pub overweight: AtomicU64,
     /// Failures to accept.
     pub accept_errors: AtomicU64,
     /// Connections ended because a frame was over the size limit.
@@ -246,6 +262,9 @@ impl LinkCounters {
             ("hung_up", &self.hung_up),
             ("secret_refused", &self.secret_refused),
             ("turned_away", &self.turned_away),
+            ("unfinished", &self.unfinished),
+            ("certificate_refused", &self.certificate_refused),
+            ("overweight", &self.overweight),
             ("accept_errors", &self.accept_errors),
             ("oversized_frames", &self.oversized_frames),
             ("broken_frames", &self.broken_frames),

@@ -279,11 +279,10 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
     fn take(&mut self, event: EventOf<N>) {
         let input = match event {
             LinkEvent::Arrived(source, stream) => return self.links.greet(source, stream),
-            LinkEvent::Stranger => return self.links.greeted(),
-            LinkEvent::Accepted(listener, carrier, stream) => {
-                self.links.greeted();
+            LinkEvent::Accepted(carrier, newcomer) => {
+                let (listener, stream) = (newcomer.source, &newcomer.stream);
                 let (remote_ip, remote_port) = (stream.remote_ip.clone(), stream.remote_port);
-                let conn = self.links.open(None, carrier, stream);
+                let conn = self.links.admit(carrier, *newcomer);
                 Input::ConnOpened {
                     conn,
                     listener,
@@ -292,7 +291,7 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 }
             }
             LinkEvent::Dialed(member, stream) => {
-                let conn = self.links.open(Some(member.clone()), Carrier::Tcp, stream);
+                let conn = self.links.open(member.clone(), Carrier::Tcp, stream);
                 Input::Dialed { member, conn }
             }
             LinkEvent::DialFailed {

@@ -238,7 +238,7 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
     fn take(&mut self, event: EventOf<N>) {
         let input = match event {
             LinkEvent::Dialed(server, stream) => SdkInput::Dialed {
-                conn: self.links.open(Some(server), self.carrier, stream),
+                conn: self.links.open(server, self.carrier, stream),
             },
             LinkEvent::DialFailed { .. } => SdkInput::DialFailed,
             // What a connection still had to say when the client closed it is dropped.
@@ -259,10 +259,7 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
             | LinkEvent::SendFailed(..)
             | LinkEvent::Closed(_) => return,
             // A client listens nowhere.
-            LinkEvent::Arrived(..)
-            | LinkEvent::Accepted(..)
-            | LinkEvent::Denied(..)
-            | LinkEvent::Stranger => return,
+            LinkEvent::Arrived(..) | LinkEvent::Accepted(..) | LinkEvent::Denied(..) => return,
         };
         self.feed(input);
     }

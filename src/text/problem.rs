@@ -8,6 +8,8 @@ use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
 };
 
+use super::{plain, plain_lines, same_length};
+
 /// Width of the printed messages, in columns. Fixed, so that output does not depend on where it
 /// is shown.
 const WIDTH: usize = 90;
@@ -69,24 +71,30 @@ impl Problems {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_wrap_lines(false)
             .with_context_lines(1);
+        // A line is shown as it is written, but for what a terminal would obey.
+        let source = same_length(&self.text).into_owned();
         let mut out = String::new();
         for problem in &self.list {
             let at = LabeledSpan::new(None, problem.span.start, problem.span.len());
-            let mut diagnostic = MietteDiagnostic::new(wrapped(&problem.message)).with_label(at);
+            let mut diagnostic =
+                MietteDiagnostic::new(wrapped(&plain_lines(&problem.message))).with_label(at);
             if !problem.help.is_empty() {
-                diagnostic = diagnostic.with_help(wrapped(&problem.help));
+                diagnostic = diagnostic.with_help(wrapped(&plain_lines(&problem.help)));
             }
             let report = Report::from(diagnostic)
-                .with_source_code(NamedSource::new(&self.file, self.text.clone()));
+                .with_source_code(NamedSource::new(plain(&self.file), source.clone()));
             if handler.render_report(&mut out, report.as_ref()).is_err() {
                 // The handler fails only on a span outside the text; say it plainly then.
-                out.push_str(&format!("{}: {}\n", self.file, problem.message));
+                out.push_str(&plain_lines(&format!(
+                    "{}: {}\n",
+                    self.file, problem.message
+                )));
             }
             out.push('\n');
         }
         let count = self.list.len();
         let noun = if count == 1 { "problem" } else { "problems" };
-        out.push_str(&format!("{count} {noun} in {}\n", self.file));
+        out.push_str(&format!("{count} {noun} in {}\n", plain(&self.file)));
         out
     }
 }

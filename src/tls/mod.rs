@@ -210,6 +210,11 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
+    /// True when whoever connects has to show a certificate.
+    pub(crate) fn asks(&self) -> bool {
+        self.demand == Demand::Mutual
+    }
+
     /// The stream under TLS. Its first read or write shakes hands, and fails when that fails or
     /// takes too long; see [`ServerStream`].
     pub fn wrap<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> ServerStream<S> {

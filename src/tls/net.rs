@@ -1,6 +1,7 @@
 //! The operating system's network as the shell wants it, with TLS where it is asked for.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_rustls::client;
 
-use super::stream::ServerStream;
+use super::stream::{Certificate, ServerStream};
 use super::{Acceptor, Connector};
 use crate::net::tokio::{TokioListener, TokioNet};
 use crate::net::{Listener, Net, Stream};
@@ -40,8 +41,8 @@ impl TlsListener {
 pub enum Reader {
     /// As it is on the wire.
     Plain(OwnedReadHalf),
-    /// Of a stream that was accepted.
-    Accepted(ReadHalf<ServerStream<TcpStream>>),
+    /// Of a stream that was accepted; with what its other end shows, if it is asked.
+    Accepted(ReadHalf<ServerStream<TcpStream>>, Option<Certificate>),
     /// Of a stream that was dialled.
     Dialed(ReadHalf<client::TlsStream<TcpStream>>),
 }
@@ -82,6 +83,10 @@ impl Net for TlsNet {
         Ok(TlsListener::new(TokioNet.listen(port).await?, None))
     }
 
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        TokioNet.resolve(host).await
+    }
+
     async fn connect(&self, host: &str, port: u16) -> io::Result<Stream<Reader, Writer>> {
         let stream = TokioNet.connect(host, port).await?;
         let Some(connector) = &self.connector else {
@@ -102,6 +107,13 @@ impl Net for TlsNet {
             remote_port,
         })
     }
+
+    fn certificate(reader: &Reader) -> Option<Certificate> {
+        if let Reader::Accepted(_, certificate) = reader {
+            return certificate.clone();
+        }
+        None
+    }
 }
 
 impl Listener for TlsListener {
@@ -114,9 +126,10 @@ impl Listener for TlsListener {
             return Ok(plain(stream));
         };
         let secure = acceptor.wrap(whole(stream.reader, stream.writer)?);
+        let certificate = acceptor.asks().then(|| secure.certificate());
         let (reader, writer) = split(secure);
         Ok(Stream {
-            reader: Reader::Accepted(reader),
+            reader: Reader::Accepted(reader, certificate),
             writer: Writer::Accepted(writer),
             remote_ip: stream.remote_ip,
             remote_port: stream.remote_port,
@@ -136,7 +149,7 @@ impl AsyncRead for Reader {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Reader::Plain(half) => Pin::new(half).poll_read(cx, buffer),
-            Reader::Accepted(half) => Pin::new(half).poll_read(cx, buffer),
+            Reader::Accepted(half, _) => Pin::new(half).poll_read(cx, buffer),
             Reader::Dialed(half) => Pin::new(half).poll_read(cx, buffer),
         }
     }

@@ -4,9 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tokio_rustls::Accept;
@@ -17,7 +19,29 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An accepted stream, under TLS or not. The handshake happens in its first read or write: a
 /// listener is never held up by a slow one.
-pub struct ServerStream<S>(State<S>);
+pub struct ServerStream<S>(State<S>, Certificate);
+
+/// The certificate that the other end of an accepted stream showed, once the handshake is done.
+#[derive(Debug, Clone, Default)]
+pub struct Certificate(Arc<OnceLock<CertificateDer<'static>>>);
+
+impl Certificate {
+    /// Whether it is for this host: a name or an address.
+    pub fn is_of(&self, host: &str) -> bool {
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let Ok(name) = rustls::pki_types::ServerName::try_from(host) else {
+            return false;
+        };
+        let parsed = self
+            .0
+            .get()
+            .map(rustls::server::ParsedCertificate::try_from);
+        let Some(Ok(certificate)) = parsed else {
+            return false;
+        };
+        rustls::client::verify_server_name(&certificate, &name).is_ok()
+    }
+}
 
 enum State<S> {
     Plain(S),
@@ -41,16 +65,23 @@ impl<S> fmt::Debug for ServerStream<S> {
 impl<S> ServerStream<S> {
     /// The stream as it is, for a listener without TLS.
     pub fn plain(stream: S) -> ServerStream<S> {
-        ServerStream(State::Plain(stream))
+        ServerStream(State::Plain(stream), Certificate::default())
     }
 
     pub(super) fn handshake(accept: Accept<S>) -> ServerStream<S> {
         let limit = Box::pin(tokio::time::sleep(HANDSHAKE_TIMEOUT));
-        ServerStream(State::Handshake(Box::new(accept), limit))
+        let state = State::Handshake(Box::new(accept), limit);
+        ServerStream(state, Certificate::default())
     }
 
     pub(super) fn refused(why: &str) -> ServerStream<S> {
-        ServerStream(State::Failed(io::ErrorKind::Other, why.to_owned()))
+        let state = State::Failed(io::ErrorKind::Other, why.to_owned());
+        ServerStream(state, Certificate::default())
+    }
+
+    /// What the other end shows in the handshake.
+    pub fn certificate(&self) -> Certificate {
+        self.1.clone()
     }
 }
 
@@ -75,6 +106,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
         };
         Poll::Ready(match done {
             Ok(stream) => {
+                let shown = stream.get_ref().1.peer_certificates();
+                if let Some(first) = shown.and_then(<[_]>::first) {
+                    // A stream shakes hands once.
+                    self.1.0.get_or_init(|| first.clone().into_owned());
+                }
                 self.0 = State::Open(Box::new(stream));
                 Ok(())
             }

@@ -135,6 +135,11 @@ impl Node {
         expires: Mono,
         out: &mut Vec<Output>,
     ) -> Applied {
+        if !self.is_credible(&data) {
+            let (client, revision) = (data.client.clone(), Some(data.revision));
+            out.push(Output::Event(Event::SyncIgnored { client, revision }));
+            return Applied::Ignored;
+        }
         self.beats.see(&data);
         if !self.may_apply(&data, cause) {
             self.assert_ownership(&data, out);

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use crate::config::ConnectionLimits;
+use crate::constants::OTHERS_MAX;
 use crate::ids::{ClientId, ConnId, Str};
 use crate::io::Listener;
 use crate::message::distro::Origin;
@@ -49,16 +50,18 @@ pub(crate) enum Source {
     Cluster,
     /// A fellow node of our kind, and which life of it.
     Distro(Origin),
-    /// Neither label: tolerated, never limited, gets no naming rights.
+    /// Neither label. In the `distro` profile the strictest class: counted with the clients, and few
+    /// of them; it gets no naming client. Nacos lets it in without any limit.
     Other,
 }
 
 impl Setup {
-    /// Reads a setup request. `origin` is what its labels say about a node of our kind.
+    /// Reads a setup request. `origin` is what its labels say about a node of our kind; the address
+    /// that it claims counts where it is believed.
     pub(crate) fn read(
         request: &ConnectionSetupRequest,
         origin: Option<Origin>,
-        remote_ip: &Str,
+        (remote_ip, believed): (&Str, bool),
     ) -> Setup {
         let text = |key: &str| request.labels.get(key).cloned();
         let source = match text(label::SOURCE).as_deref() {
@@ -68,7 +71,7 @@ impl Setup {
             }
             Some(_) | None => Source::Other,
         };
-        let client_ip = if request.client_ip.is_empty() {
+        let client_ip = if request.client_ip.is_empty() || !believed {
             remote_ip.clone()
         } else {
             request.client_ip.clone()
@@ -90,16 +93,22 @@ pub(crate) struct Connections {
     per_ip: BTreeMap<Str, u32>,
     per_app: BTreeMap<Str, u32>,
     sdk: u32,
+    /// Of [`Source::Other`], where those are counted.
+    others: u32,
+    counts_others: bool,
     pub(crate) limits: ConnectionLimits,
 }
 
 impl Connections {
-    pub(crate) fn new(limits: ConnectionLimits) -> Connections {
+    /// `counts_others`: whoever is neither client nor member is limited too.
+    pub(crate) fn new(limits: ConnectionLimits, counts_others: bool) -> Connections {
         Connections {
             table: BTreeMap::new(),
             per_ip: BTreeMap::new(),
             per_app: BTreeMap::new(),
             sdk: 0,
+            others: 0,
+            counts_others,
             limits,
         }
     }
@@ -132,6 +141,15 @@ impl Connections {
         self.table.len()
     }
 
+    /// True for those that the limits are about.
+    fn counts(&self, setup: &Setup) -> bool {
+        match setup.source {
+            Source::Sdk => true,
+            Source::Other => self.counts_others,
+            Source::Cluster | Source::Distro(_) => false,
+        }
+    }
+
     pub(crate) fn sdk_count(&self) -> u32 {
         self.sdk
     }
@@ -140,13 +158,23 @@ impl Connections {
     /// `ConnectionManager.checkLimit` (2.0): total, then its address's rule, then its
     /// application's, then the default per address.
     pub(crate) fn refusal(&self, setup: &Setup) -> Option<Str> {
-        if setup.source != Source::Sdk {
+        if !self.counts(setup) {
             return None;
+        }
+        if setup.source == Source::Other && self.others >= OTHERS_MAX {
+            let text = format!(
+                "the node has its {OTHERS_MAX} connections that say neither that they are clients \
+                 (label source=sdk) nor members"
+            );
+            return Some(Str::from(text));
         }
         let limits = &self.limits;
         let of_ip = self.per_ip.get(&setup.client_ip).copied().unwrap_or(0);
         let of_app = self.per_app.get(&setup.app).copied().unwrap_or(0);
-        if let Some(total) = limits.total.filter(|total| self.sdk >= *total) {
+        if let Some(total) = limits
+            .total
+            .filter(|total| self.sdk + self.others >= *total)
+        {
             return Some(Str::from(format!("the node has its {total} clients")));
         }
         if let Some(limit) = limits.per_ip.get(&setup.client_ip) {
@@ -165,8 +193,11 @@ impl Connections {
 
     /// Registers a setup. The connection must be open and not set up yet.
     pub(crate) fn register(&mut self, conn: ConnId, setup: Setup) {
-        if setup.source == Source::Sdk {
-            self.sdk += 1;
+        if self.counts(&setup) {
+            match setup.source {
+                Source::Sdk => self.sdk += 1,
+                Source::Other | Source::Cluster | Source::Distro(_) => self.others += 1,
+            }
             *self.per_ip.entry(setup.client_ip.clone()).or_default() += 1;
             *self.per_app.entry(setup.app.clone()).or_default() += 1;
         }
@@ -181,12 +212,11 @@ impl Connections {
     /// Forgets a transport.
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Connection> {
         let connection = self.table.remove(&conn)?;
-        if let Some(setup) = connection
-            .setup
-            .as_ref()
-            .filter(|setup| setup.source == Source::Sdk)
-        {
-            self.sdk -= 1;
+        if let Some(setup) = connection.setup.as_ref().filter(|setup| self.counts(setup)) {
+            match setup.source {
+                Source::Sdk => self.sdk -= 1,
+                Source::Other | Source::Cluster | Source::Distro(_) => self.others -= 1,
+            }
             uncount(&mut self.per_ip, &setup.client_ip);
             uncount(&mut self.per_app, &setup.app);
         }

@@ -98,6 +98,16 @@ impl FuzzyWatches {
         self.patterns.len()
     }
 
+    /// How many one client watches.
+    pub(crate) fn patterns_of(&self, conn: ConnId) -> usize {
+        self.watches.get(&conn).map_or(0, BTreeMap::len)
+    }
+
+    pub(crate) fn watches(&self, conn: ConnId, pattern: &Pattern) -> bool {
+        let of = self.watches.get(&conn);
+        of.is_some_and(|patterns| patterns.contains_key(pattern))
+    }
+
     pub(crate) fn pending(&self) -> usize {
         self.queue.len()
     }

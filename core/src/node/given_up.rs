@@ -216,6 +216,9 @@ impl Node {
     /// A fellow node tells of places that were given up.
     pub(super) fn hear_given_up(&mut self, told: &[GivenUp], out: &mut Vec<Output>) {
         for entry in told.iter().take(GIVEN_UP_BATCH) {
+            if !self.can_be_said(entry.word) {
+                continue;
+            }
             self.words.hear(entry.word, self.now.mono);
             let remaining = entry.remaining.min(self.remembered_for());
             let entry = entry.clone();

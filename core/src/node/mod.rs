@@ -6,7 +6,7 @@
 //! - `clients`, `digest`, `services`: the tables · `beats`, `owners`: clients without a connection
 //! - `words`, `given_up`: who of several is listed at a place
 //! - `sync`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
-//! - `members`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
+//! - `members`, `identity`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
 //! - `calls`, `timers`, `clock`: requests in flight, periodic timers, running time
 
 mod apply;
@@ -21,6 +21,7 @@ mod ejector;
 mod expiry;
 mod fuzzy;
 mod given_up;
+mod identity;
 mod links;
 mod members;
 mod naming;
@@ -53,6 +54,7 @@ use clock::RunClock;
 use connections::Connections;
 use departures::Departures;
 use fuzzy::FuzzyWatches;
+use identity::Horizon;
 use members::Members;
 use push::Pushes;
 use services::Services;
@@ -82,6 +84,7 @@ pub struct Node {
     config: Config,
     now: Now,
     clock: RunClock,
+    horizon: Horizon,
     rng: Rng,
     stage: Stage,
     origin: Origin,
@@ -166,6 +169,7 @@ impl Node {
         Ok(Node {
             now,
             clock: RunClock::new(now.mono, counts_pauses),
+            horizon: Horizon::new(config.incarnation, now),
             stage: Stage::New,
             origin: Origin {
                 node: config.node.clone(),
@@ -173,7 +177,7 @@ impl Node {
             },
             timers,
             calls: Calls::new(rng.next_u64()),
-            connections: Connections::new(config.limits.clone()),
+            connections: Connections::new(config.limits.clone(), config.profile.speaks_distro()),
             clients: Clients::new(),
             departures: Departures::default(),
             words: WordClock::new(config.incarnation, now.mono),
@@ -201,6 +205,7 @@ impl Node {
     /// a node that was late by more than a second takes it for a stop of its own process.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.now = now;
+        self.horizon.see(now);
         if let Some(paused) = self.clock.advance(now.mono, self.deadline) {
             self.counters.pauses += 1;
             out.push(Output::Event(Event::Paused(paused)));
@@ -445,7 +450,11 @@ impl Node {
     fn command(&mut self, command: Command, out: &mut Vec<Output>) {
         match command {
             Command::SetLimits(limits) => self.connections.limits = limits,
-            Command::Rebalance { keep, redirect } => self.rebalance = Some((keep, redirect)),
+            Command::Rebalance { keep, redirect } => {
+                if redirect.as_ref().is_none_or(|to| self.may_redirect(to)) {
+                    self.rebalance = Some((keep, redirect));
+                }
+            }
             Command::SetMembers(members) => self.set_members(members, out),
             Command::FailApply { count } => self.fail_apply = count,
             Command::Ask { id, ask } => {

@@ -70,6 +70,14 @@ impl Node {
         request: BatchInstanceRequest,
         out: &mut Vec<Output>,
     ) -> Response {
+        let (count, most) = (request.instances.len(), self.config.batch_instances_max);
+        if self.config.profile.speaks_distro() && count > most as usize {
+            let text = format!(
+                "a batch of {count} instances is over this node's limit of {most} \
+                 (limits.instances-per-batch)"
+            );
+            return Response::fail(code::INVALID_PARAM, &text, ResponseBody::BatchInstance);
+        }
         let names = self.names(request.service);
         let checked = params::service(&names.service)
             .and_then(|()| request.instances.iter().try_for_each(params::instance));

@@ -126,7 +126,7 @@ impl Node {
         match outcome {
             Ok(response) if response.is_ok() => {
                 if let ResponseBody::MemberReport(Some(reported)) = &response.body {
-                    self.hear_member(reported, out);
+                    self.hear_member(member, reported, out);
                 }
                 self.set_state(member, NodeState::Up, out);
             }
@@ -138,10 +138,13 @@ impl Node {
         }
     }
 
-    fn hear_member(&mut self, reported: &Member, out: &mut Vec<Output>) {
-        if self.config.profile.speaks_distro() && reported.incarnation > Incarnation(0) {
+    /// A member says of itself which life it is. What it says of others is not believed.
+    fn hear_member(&mut self, member: &NodeId, reported: &Member, out: &mut Vec<Output>) {
+        let speaks_distro = self.config.profile.speaks_distro();
+        let is_own = reported.node == *member;
+        if speaks_distro && is_own && reported.incarnation > Incarnation(0) {
             let origin = Origin {
-                node: reported.node.clone(),
+                node: member.clone(),
                 incarnation: reported.incarnation,
             };
             self.heard_of_life(&origin, out);
@@ -154,10 +157,21 @@ impl Node {
     /// (part 12.43). It asks no sooner than an interval after it last did. Why: while answers are
     /// lost or late each takes the other for not UP, and two that answer every report with a report
     /// do nothing else.
-    pub(super) fn member_report(&mut self, reported: Member, out: &mut Vec<Output>) -> Response {
+    ///
+    /// `sender` is absent for a Nacos peer: it tells no lives.
+    pub(super) fn member_report(
+        &mut self,
+        sender: Option<&NodeId>,
+        reported: &Member,
+        out: &mut Vec<Output>,
+    ) -> Response {
         if reported.node.ip().is_empty() || reported.node.port().is_empty() {
             let body = ResponseBody::MemberReport(None);
             return Response::fail(code::INVALID_PARAM, "Node information is illegal", body);
+        }
+        if sender.is_some_and(|sender| *sender != reported.node) {
+            let body = ResponseBody::MemberReport(None);
+            return Response::fail(code::NO_RIGHT, "a member reports itself only", body);
         }
         if let Some(fellow) = self.members.table.get(&reported.node) {
             let interval = self.config.timing.report_interval;
@@ -165,7 +179,9 @@ impl Node {
                 && fellow
                     .reported
                     .is_none_or(|last| last + interval <= self.run());
-            self.hear_member(&reported, out);
+            if let Some(sender) = sender {
+                self.hear_member(sender, reported, out);
+            }
             if !self.config.profile.speaks_distro() {
                 self.set_state(&reported.node, NodeState::Up, out);
             } else if is_due && self.members.running_conn(&reported.node).is_some() {
@@ -201,6 +217,7 @@ impl Node {
             self.members.table.remove(&gone);
             self.syncs.remove_target(&gone);
             self.note_presence(&gone, false);
+            self.close_conns_of(&gone, out);
         }
         for peer in &peers {
             self.members.add(peer, run);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Node;
 use super::connections::Source;
 use super::naming::NO_PERSISTENT;
-use crate::ids::{ConnId, RequestId};
+use crate::ids::{ConnId, NodeId, RequestId};
 use crate::io::{CloseReason, Listener, Output};
 use crate::message::cluster::{LoaderMetrics, Member, NodeState, ServerReloadRequest};
 use crate::message::internal::ServerCheckResponse;
@@ -131,7 +131,10 @@ impl Node {
                 };
                 self.distro_data(origin, data, out)
             }
-            Request::MemberReport(member) => self.member_report(*member, out),
+            Request::MemberReport(member) => {
+                let sender = self.sender(conn);
+                self.member_report(sender.as_ref(), &member, out)
+            }
             Request::Unsupported(which) => Response::fail(
                 code::SERVER_NOT_IMPLEMENTED,
                 which.refusal(),
@@ -149,6 +152,14 @@ impl Node {
         }
     }
 
+    /// Which node of our kind is at the other end.
+    fn sender(&self, conn: ConnId) -> Option<NodeId> {
+        match &self.connections.get(conn)?.setup.as_ref()?.source {
+            Source::Distro(origin) => Some(origin.node.clone()),
+            Source::Cluster | Source::Sdk | Source::Other => None,
+        }
+    }
+
     fn server_check(&self, conn: ConnId) -> Response {
         let connection = self.connections.get(conn).expect("the request came on it");
         Response::ok(ResponseBody::ServerCheck(Box::new(ServerCheckResponse {
@@ -158,7 +169,15 @@ impl Node {
     }
 
     /// Nacos `ServerReloaderRequestHandler`: keep at least nine tenths at a time.
-    fn server_reload(&mut self, reload: ServerReloadRequest) -> Response {
+    pub(super) fn server_reload(&mut self, reload: ServerReloadRequest) -> Response {
+        if reload
+            .reload_server
+            .as_ref()
+            .is_some_and(|to| !self.may_redirect(to))
+        {
+            let text = "clients are sent to members only";
+            return Response::fail(code::INVALID_PARAM, text, ResponseBody::ServerReload);
+        }
         let sdk = self.connections.sdk_count();
         let mut response = Response::ok(ResponseBody::ServerReload);
         if sdk <= reload.reload_count {

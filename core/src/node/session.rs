@@ -67,14 +67,21 @@ impl Node {
             return;
         }
         let origin = origin_label(request);
-        let setup = Setup::read(request, origin, &connection.remote_ip);
+        let remote_ip = &connection.remote_ip;
+        let believed = self.believes_addresses_of(remote_ip);
+        let setup = Setup::read(request, origin, (remote_ip, believed));
+        if let Some(why) = self.stranger(connection.listener, &setup, remote_ip) {
+            self.refuse(conn, &why, CloseReason::NotAMember, out);
+            return;
+        }
         if let Source::Distro(origin) = &setup.source {
             // One of an earlier life comes in too: it learns from the answers that it has to take
             // a higher number, or that it is a ghost.
             let origin = origin.clone();
             self.heard_of_life(&origin, out);
-        } else if setup.source == Source::Sdk {
-            if !self.serves() {
+            self.make_room_for(&origin.node, out);
+        } else if setup.source != Source::Cluster {
+            if setup.source == Source::Sdk && !self.serves() {
                 self.refuse(conn, "not ready", CloseReason::NotReady, out);
                 return;
             }
@@ -83,7 +90,7 @@ impl Node {
                 return;
             }
         }
-        let naming = setup.naming && setup.source != Source::Cluster;
+        let naming = setup.naming && self.may_name(&setup.source);
         self.connections.register(conn, setup);
         self.counters.conns_registered += 1;
         self.conn_active(conn);
@@ -91,6 +98,15 @@ impl Node {
             self.create_client(conn, out);
         }
         self.acknowledge_setup(conn, request, out);
+    }
+
+    /// True for those who may have a naming client; Nacos asks for no more than not to be a node.
+    fn may_name(&self, source: &Source) -> bool {
+        match source {
+            Source::Sdk => true,
+            Source::Other | Source::Distro(_) => !self.config.profile.speaks_distro(),
+            Source::Cluster => false,
+        }
     }
 
     fn refuse(&mut self, conn: ConnId, why: &str, reason: CloseReason, out: &mut Vec<Output>) {
@@ -267,7 +283,7 @@ impl Node {
 
     /// Takes note of a member's life; a later one than known ends the records of earlier ones.
     pub(super) fn heard_of_life(&mut self, origin: &Origin, out: &mut Vec<Output>) {
-        if !self.members.note_incarnation(origin) {
+        if !self.is_plausible(origin.incarnation) || !self.members.note_incarnation(origin) {
             return;
         }
         let ends = self.aged() + self.config.timing.return_grace;

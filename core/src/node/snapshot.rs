@@ -317,6 +317,10 @@ impl Node {
     }
 
     fn chunk_received(&mut self, peer: &NodeId, chunk: SnapshotChunk, out: &mut Vec<Output>) {
+        let lives = [chunk.seen, chunk.origin.incarnation];
+        if chunk.origin.node != *peer || !lives.iter().all(|life| self.is_plausible(*life)) {
+            return self.load_failed(peer, FailCause::Refused, out);
+        }
         if chunk.seen > self.origin.incarnation {
             self.reincarnate(chunk.seen, out);
             return;

@@ -2,9 +2,11 @@
 //! delivers everything at once and in order.
 
 mod beats;
+mod classes;
 mod cluster;
 mod connections;
 mod fuzzy;
+mod identity;
 mod naming;
 mod places;
 mod refusals;

@@ -174,6 +174,11 @@ impl Node {
             let text = "[DISTRO-FAILED] a digest speaks for its sender only";
             return Response::fail(code::NO_RIGHT, text, body);
         }
+        if !self.can_be_said(verify.clock) {
+            let body = ResponseBody::DistroData(DistroDataResponse::Done);
+            let text = "[DISTRO-FAILED] its clock is too far ahead";
+            return Response::fail(code::NO_RIGHT, text, body);
+        }
         let known = self.members.incarnation(&verify.origin.node);
         if known > verify.origin.incarnation {
             return answer(DigestAnswer::Superseded(known));
@@ -257,7 +262,10 @@ impl Node {
                 }
             }
             DigestAnswer::Entries { leaves, held } => self.repair(target, &leaves, held),
-            DigestAnswer::Superseded(later) => self.reincarnate(later, out),
+            DigestAnswer::Superseded(later) if self.is_plausible(later) => {
+                self.reincarnate(later, out);
+            }
+            DigestAnswer::Superseded(_) => self.count_proof(target, |proof| proof.lost += 1),
         }
     }
 

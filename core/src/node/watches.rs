@@ -7,7 +7,7 @@ use super::Node;
 use super::calls::Purpose;
 use super::fuzzy::Task;
 use super::naming::client_gone;
-use crate::constants::{FUZZY_FINISH_DELAY, FUZZY_SYNC_DELAY};
+use crate::constants::{FUZZY_FINISH_DELAY, FUZZY_SHARE, FUZZY_SYNC_DELAY};
 use crate::event::FailCause;
 use crate::ids::ConnId;
 use crate::io::Output;
@@ -55,6 +55,12 @@ impl Node {
         let has_room = self.fuzzy.pattern_count() < limits.patterns_max as usize;
         if !has_room && !self.fuzzy.knows(&pattern) {
             return fail(PATTERNS_OVER_LIMIT, "fuzzy watch pattern over limit");
+        }
+        let share = (limits.patterns_max / FUZZY_SHARE).max(1) as usize;
+        let is_over = self.fuzzy.patterns_of(conn) >= share && !self.fuzzy.watches(conn, &pattern);
+        if is_over && self.config.profile.speaks_distro() {
+            let text = alloc::format!("one client may watch {share} patterns");
+            return fail(PATTERNS_OVER_LIMIT, &text);
         }
         let times = (self.next_tick(), self.push_due(FUZZY_SYNC_DELAY));
         let said = (&request.received[..], request.initializing);

@@ -7,7 +7,7 @@ use distro_core::constants as c;
 use distro_core::profile::Profile;
 use distro_core::time::Period;
 
-use crate::scenario::model::{Fault, Scenario, What};
+use crate::scenario::model::{Fault, HostFault, Scenario, What};
 
 /// What a world adds to each step: turmoil moves in steps of a millisecond, and a message takes a
 /// few of them. Where time is real, what was measured comes on top.
@@ -334,10 +334,13 @@ fn longest(scenario: &Scenario) -> Timing {
     for action in &scenario.timeline {
         if let What::Fault {
             fault:
-                Fault::Restart {
-                    profile: Some(profile),
-                    ..
-                },
+                Fault::Hosts(
+                    _,
+                    HostFault::Restart {
+                        profile: Some(profile),
+                        ..
+                    },
+                ),
             ..
         } = &action.what
         {
@@ -363,7 +366,7 @@ fn drift(scenario: &Scenario) -> u64 {
     let mut worst = 0;
     for action in &scenario.timeline {
         if let What::Fault {
-            fault: Fault::Drift { ppm, .. },
+            fault: Fault::Hosts(_, HostFault::Drift { ppm, .. }),
             ..
         } = &action.what
         {

@@ -21,7 +21,7 @@ use crate::check::lookup::Lookup;
 use crate::check::mirror::{Mirror, Names};
 use crate::check::sets::{NodeSet, take_range};
 use crate::observe::{Observation, Seen};
-use crate::scenario::model::{Action, HostId, NodeOp, Scenario, What};
+use crate::scenario::model::{Action, Fault, HostFault, HostId, NodeOp, Scenario, What};
 
 /// A host's process.
 #[derive(Debug, Clone, Default)]
@@ -585,7 +585,7 @@ impl Facts {
 
     fn pauses(&mut self, action: &Action, begins: bool) {
         let What::Fault {
-            fault: crate::scenario::model::Fault::Pause(hosts),
+            fault: Fault::Hosts(hosts, HostFault::Pause),
             ..
         } = &action.what
         else {

@@ -13,10 +13,12 @@ use distro_core::message::MessageKind;
 use distro_core::time::{Mono, Period};
 
 use crate::observe::{Observation, Seen};
-use crate::scenario::model::{Action, Fault, HostId, Path, What};
+use crate::scenario::model::{
+    Action, ConnFault, Effect, Fault, HostFault, HostId, LinkFault, NodeFault, Path, What,
+};
 use backlog::Backlog;
 pub use reach::Harm;
-use reach::{harm, kinds_harm, lasting_hosts, lasting_path, lets_through, tail, takes};
+use reach::{harm, lets_through, tail, takes};
 
 /// What is known about a host or a pair of hosts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +33,12 @@ struct State {
 }
 
 impl State {
+    /// A fault that let something through is over.
+    fn hurry(&mut self, at: Mono) {
+        self.slow = self.slow.saturating_sub(1);
+        self.slow_until = self.slow_until.max(at);
+    }
+
     fn touch(&mut self, at: Mono, harm: Harm) {
         match harm {
             Harm::Mild => self.mild = self.mild.max(at),
@@ -195,8 +203,9 @@ impl Faults {
         let What::Fault { fault, lasts } = &action.what else {
             return;
         };
+        let lasts = *lasts > Period::ZERO;
         match fault {
-            Fault::Drop { path, count } => {
+            Fault::Link(path, LinkFault::Drop { count }) => {
                 self.counted.push(Counted {
                     index,
                     left: *count,
@@ -204,7 +213,33 @@ impl Faults {
                 });
                 self.each_pair(path, |state| state.active += 1);
             }
-            Fault::FailApply { node, count } => {
+            Fault::Link(path, fault) => {
+                let (harm, slow) = (harm(path), lets_through(path, fault));
+                self.each_pair(path, |state| {
+                    state.touch(at, harm);
+                    state.active += u32::from(lasts);
+                    state.slow += u32::from(lasts && slow);
+                });
+                if let (true, LinkFault::Bandwidth { .. }) = (lasts, fault) {
+                    self.backlogs.push(Backlog::new(index, path.clone()));
+                }
+            }
+            Fault::Conns(path, fault) => {
+                let noticed = match fault {
+                    ConnFault::Reset => at,
+                    // Nobody is told: the clocks start when a health check must have noticed.
+                    ConnFault::HalfOpen | ConnFault::DeadStream => at + self.silence,
+                };
+                self.each_pair(path, |state| state.touch(noticed, Harm::Severe));
+            }
+            Fault::Hosts(hosts, fault) => {
+                let slow = matches!(fault.effect(), Effect::Late);
+                self.each_upset(hosts, fault, at, |state| {
+                    state.active += u32::from(lasts);
+                    state.slow += u32::from(lasts && slow);
+                });
+            }
+            Fault::Node(node, NodeFault::FailApply { count }) => {
                 self.counted.push(Counted {
                     index,
                     left: *count,
@@ -212,34 +247,6 @@ impl Faults {
                 });
                 if let Some(state) = self.host.get_mut(node.index()) {
                     state.active += 1;
-                }
-            }
-            Fault::Partition(_)
-            | Fault::Loss { .. }
-            | Fault::Delay { .. }
-            | Fault::Duplicate { .. }
-            | Fault::Reorder { .. }
-            | Fault::Corrupt { .. }
-            | Fault::Reset(_)
-            | Fault::HalfOpen(_)
-            | Fault::DeadStream(_)
-            | Fault::Bandwidth { .. }
-            | Fault::Slow { .. }
-            | Fault::Pause(_)
-            | Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. }
-            | Fault::WallJump { .. }
-            | Fault::MonoJump { .. }
-            | Fault::Drift { .. } => {
-                self.apply(fault, at);
-                if *lasts > Period::ZERO {
-                    self.enter(fault);
-                    if let Fault::Bandwidth { path, .. } = fault {
-                        let backlog = Backlog::new(index, fault.clone(), path.clone());
-                        self.backlogs.push(backlog);
-                    }
                 }
             }
         }
@@ -260,17 +267,33 @@ impl Faults {
             }
             return;
         }
-        if matches!(fault, Fault::Drop { .. } | Fault::FailApply { .. }) {
+        if *lasts == Period::ZERO {
             return;
         }
-        let waits = self
-            .backlogs
-            .iter_mut()
-            .find(|backlog| backlog.index == index)
-            .is_some_and(|backlog| !backlog.end());
-        if *lasts > Period::ZERO && !waits {
-            self.leave(fault, at);
-            self.backlogs.retain(|backlog| backlog.index != index);
+        match fault {
+            Fault::Link(_, LinkFault::Drop { .. }) | Fault::Conns(..) | Fault::Node(..) => {}
+            Fault::Link(path, fault) => {
+                let waits = self
+                    .backlogs
+                    .iter_mut()
+                    .find(|backlog| backlog.index == index)
+                    .is_some_and(|backlog| !backlog.end());
+                if !waits {
+                    self.backlogs.retain(|backlog| backlog.index != index);
+                    // What was sent last arrives, and holds up what follows, for that much longer.
+                    let at = at + tail(fault);
+                    self.leave_path(path, lets_through(path, fault), at);
+                }
+            }
+            Fault::Hosts(hosts, fault) => {
+                let slow = matches!(fault.effect(), Effect::Late);
+                self.each_upset(hosts, fault, at, |state| {
+                    state.active = state.active.saturating_sub(1);
+                    if slow {
+                        state.hurry(at);
+                    }
+                });
+            }
         }
     }
 
@@ -280,113 +303,47 @@ impl Faults {
         left.retain_mut(|backlog| {
             let drained = backlog.see(seen);
             if drained {
-                self.leave(&backlog.fault, seen.at);
+                self.leave_path(&backlog.path, true, seen.at);
             }
             !drained
         });
         self.backlogs = left;
     }
 
-    /// A fault that lets something through ends.
-    fn speed_up(&mut self, fault: &Fault, at: Mono) {
-        let end = |state: &mut State| {
-            state.slow = state.slow.saturating_sub(1);
-            state.slow_until = state.slow_until.max(at);
-        };
-        if let Some(path) = lasting_path(fault) {
-            self.each_pair(path, end);
-        }
-        for host in lasting_hosts(fault) {
-            self.host.get_mut(host.index()).into_iter().for_each(end);
-        }
-    }
-
-    fn leave_path(&mut self, path: &Path, harm: Harm, at: Mono) {
+    /// A fault on a path is over.
+    fn leave_path(&mut self, path: &Path, slow: bool, at: Mono) {
+        let harm = harm(path);
         self.each_pair(path, |state| {
             state.active = state.active.saturating_sub(1);
             state.touch(at, harm);
+            if slow {
+                state.hurry(at);
+            }
         });
     }
 
-    fn enter(&mut self, fault: &Fault) {
-        let slow = u32::from(lets_through(fault));
-        if let Some(path) = lasting_path(fault) {
-            self.each_pair(path, |state| {
-                state.active += 1;
-                state.slow += slow;
-            });
-        }
-        for host in lasting_hosts(fault) {
+    /// Hosts that a fault makes late or stops are touched, when it begins and when it ends. Deaths
+    /// and starts are seen as such.
+    fn each_upset(
+        &mut self,
+        hosts: &[HostId],
+        fault: &HostFault,
+        at: Mono,
+        mut act: impl FnMut(&mut State),
+    ) {
+        let still = match fault.effect() {
+            Effect::Late => false,
+            Effect::Still => true,
+            Effect::Nothing | Effect::Down | Effect::Again => return,
+        };
+        for host in hosts {
+            self.touch_host(host.0, at);
             if let Some(state) = self.host.get_mut(host.index()) {
-                state.active += 1;
-                state.slow += slow;
+                act(state);
             }
-        }
-    }
-
-    fn leave(&mut self, fault: &Fault, at: Mono) {
-        if let Some(path) = lasting_path(fault) {
-            // What was sent last arrives, and holds up what follows, for that much longer.
-            self.leave_path(path, harm(path, fault), at + tail(fault));
-        }
-        if lets_through(fault) {
-            self.speed_up(fault, at + tail(fault));
-        }
-        for host in lasting_hosts(fault) {
-            if let Some(state) = self.host.get_mut(host.index()) {
-                state.active = state.active.saturating_sub(1);
-                state.touch(at, Harm::Severe);
+            if let Some(time) = self.stopped_time.get_mut(host.index()).filter(|_| still) {
+                *time = at;
             }
-        }
-        if let Fault::Pause(hosts) = fault {
-            for host in hosts {
-                self.stopped_time[host.index()] = at;
-            }
-        }
-    }
-
-    /// What a fault does at the moment it begins, whether it lasts or not.
-    fn apply(&mut self, fault: &Fault, at: Mono) {
-        match fault {
-            Fault::Partition(path)
-            | Fault::Loss { path, .. }
-            | Fault::Delay { path, .. }
-            | Fault::Duplicate { path, .. }
-            | Fault::Reorder { path, .. }
-            | Fault::Corrupt { path, .. }
-            | Fault::Drop { path, .. }
-            | Fault::Bandwidth { path, .. } => {
-                let harm = harm(path, fault);
-                self.each_pair(path, |state| state.touch(at, harm));
-            }
-            Fault::Reset(path) => self.each_pair(path, |state| state.touch(at, Harm::Severe)),
-            Fault::HalfOpen(path) | Fault::DeadStream(path) => {
-                // Nobody is told: the clocks start when a health check must have noticed.
-                let noticed = at + self.silence;
-                self.each_pair(path, |state| state.touch(noticed, Harm::Severe));
-            }
-            Fault::Pause(hosts) => {
-                for host in hosts {
-                    self.touch_host(host.0, at);
-                    if let Some(time) = self.stopped_time.get_mut(host.index()) {
-                        *time = at;
-                    }
-                }
-            }
-            Fault::Slow { hosts, .. } | Fault::MonoJump { hosts, .. } => {
-                for host in hosts {
-                    self.touch_host(host.0, at);
-                }
-            }
-            // Deaths and starts are seen as such. Wall clocks excuse nothing, and drift is in the
-            // bounds.
-            Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. }
-            | Fault::WallJump { .. }
-            | Fault::Drift { .. }
-            | Fault::FailApply { .. } => {}
         }
     }
 
@@ -408,7 +365,13 @@ impl Faults {
     fn spent(&mut self, place: usize, at: Mono) {
         let counted = self.counted.swap_remove(place);
         match &counted.what {
-            Takes::Messages(path) => self.leave_path(path, kinds_harm(path), at),
+            Takes::Messages(path) => {
+                let harm = harm(path);
+                self.each_pair(path, |state| {
+                    state.active = state.active.saturating_sub(1);
+                    state.touch(at, harm);
+                });
+            }
             Takes::Applies(node) => {
                 if let Some(state) = self.host.get_mut(node.index()) {
                     state.active = state.active.saturating_sub(1);

@@ -11,7 +11,7 @@ use crate::check::found::{Found, Moment};
 use crate::check::kind::{Interest, Kind};
 use crate::check::{Check, Context, Property};
 use crate::observe::{Observation, Seen};
-use crate::scenario::model::{Action, Fault, What};
+use crate::scenario::model::{Action, Fault, HostFault, What};
 
 /// How a client ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Check for Owner {
 fn paused(action: &Action) -> impl Iterator<Item = &u32> {
     let hosts = match &action.what {
         What::Fault {
-            fault: Fault::Pause(hosts),
+            fault: Fault::Hosts(hosts, HostFault::Pause),
             ..
         } => hosts.as_slice(),
         What::Fault { .. } | What::Call { .. } | What::Operate { .. } => &[],

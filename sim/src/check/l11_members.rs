@@ -48,7 +48,8 @@ impl Check for Members {
             return;
         }
         self.well.clear();
-        self.well.extend(pairs(cx));
+        self.well
+            .extend(pairs(cx).filter(|pair| is_mutual(*pair, cx)));
         self.well.sort_unstable();
         self.well.dedup();
         match seen.what {
@@ -182,6 +183,12 @@ fn pairs<'a>(cx: &Context<'a>) -> impl Iterator<Item = (u32, u32)> + use<'a> {
             .iter()
             .map(move |member| (node, *member))
     })
+}
+
+/// A node refuses whom it does not have on its own list, and so is out of reach for it.
+fn is_mutual((observer, member): (u32, u32), cx: &Context<'_>) -> bool {
+    let lists = &cx.facts.node[member as usize].members;
+    lists.contains(&observer)
 }
 
 /// When a dead member must be DOWN: the clock starts again when its observer is upset.

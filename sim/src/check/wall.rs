@@ -10,7 +10,7 @@ use crate::check::facts::Facts;
 use crate::check::property::Property;
 use crate::check::verdict::{Verdict, Violation};
 use crate::observe::{Observation, Seen};
-use crate::scenario::model::{Fault, Scenario, What};
+use crate::scenario::model::{Fault, HostFault, Scenario, What};
 
 /// The history of all tables as one number: every creation, change and removal of a record on
 /// any node, in order, with the client named by its host and the number of its connection, and
@@ -67,7 +67,7 @@ pub fn twin(scenario: &Scenario) -> Option<Scenario> {
     let mut jumps = false;
     for action in &mut twin.timeline {
         if let What::Fault {
-            fault: Fault::WallJump { by_millis, .. },
+            fault: Fault::Hosts(_, HostFault::WallJump { by_millis }),
             ..
         } = &mut action.what
         {

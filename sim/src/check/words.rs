@@ -33,5 +33,6 @@ const fn ejection(reason: CloseReason) -> &'static str {
         CloseReason::Unresponsive => "unresponsive",
         CloseReason::Obsolete => "its connection was obsolete",
         CloseReason::Superseded => "superseded by a later life",
+        CloseReason::NotAMember => "not what it says it is",
     }
 }

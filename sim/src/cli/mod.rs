@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use distro_core::profile::Profile;
+use distro_node::text::{plain_coloured, plain_lines};
 use distro_sim::scenario;
 use distro_sim::scenario::model::{Scenario, WorldKind};
 use distro_sim::trace;
@@ -224,7 +225,8 @@ pub(crate) fn main(arguments: Arguments) -> ExitCode {
 /// Says something on the error stream.
 fn complain(text: &str) {
     // A message that can't be shown has nobody to be reported to; the exit code still tells.
-    writeln!(io::stderr().lock(), "{}", text.trim_end()).unwrap_or_default();
+    let text = plain_coloured(text.trim_end());
+    writeln!(io::stderr().lock(), "{text}").unwrap_or_default();
 }
 
 fn diff(left: &Path, right: &Path, context: usize) -> io::Result<u8> {
@@ -246,6 +248,10 @@ fn diff(left: &Path, right: &Path, context: usize) -> io::Result<u8> {
     let mut out = io::stdout().lock();
     match found {
         None => writeln!(out, "the traces are equal").map(|()| HELD),
-        Some(difference) => write!(out, "{difference}").map(|()| BROKEN),
+        // Traces hold what strangers sent.
+        Some(difference) => {
+            let text = difference.to_string();
+            write!(out, "{}", plain_lines(&text)).map(|()| BROKEN)
+        }
     }
 }

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use distro_core::time::Period;
+use distro_node::text::overwrites;
 use distro_sim::compare::guarded;
 use distro_sim::report::{Job, Layout, Report, Standing};
 use distro_sim::run::RunOptions;
 use distro_sim::scenario::model::{Scenario, WorldKind};
 use distro_sim::scenario::{self, Problems};
+use distro_sim::trace;
 use distro_sim::world::tcp;
 use serde_json::json;
 
@@ -39,6 +41,22 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<u8> {
             "--trace is for one run, and these are {jobs}: name one file, one seed and one world"
         ));
         return Ok(BAD_INPUT);
+    }
+    if let Some(path) = &arguments.trace {
+        match overwrites(path, trace::FORMAT) {
+            Ok(false) => {}
+            Ok(true) => {
+                complain(&format!(
+                    "--trace {}: there is something else than a trace; name another file, or remove it",
+                    path.display()
+                ));
+                return Ok(BAD_INPUT);
+            }
+            Err(error) => {
+                complain(&format!("--trace {}: {error}", path.display()));
+                return Ok(BAD_INPUT);
+            }
+        }
     }
     Session::new(arguments, &loaded, jobs).run(&loaded)
 }

@@ -2,7 +2,7 @@
 
 use distro_core::time::Period;
 
-use super::model::{Action, Fault, HostId, Scenario, What};
+use super::model::{Action, Effect, Fault, HostId, Scenario, What};
 use super::value::period_text;
 
 /// Where in the scenario a problem is.
@@ -139,47 +139,27 @@ impl Walk<'_> {
     }
 
     fn fault(&mut self, place: Place, at: Period, fault: &Fault, end: Period) {
-        match fault {
-            Fault::Partition(_)
-            | Fault::Loss { .. }
-            | Fault::Drop { .. }
-            | Fault::Delay { .. }
-            | Fault::Duplicate { .. }
-            | Fault::Reorder { .. }
-            | Fault::Corrupt { .. }
-            | Fault::Reset(_)
-            | Fault::HalfOpen(_)
-            | Fault::DeadStream(_)
-            | Fault::Bandwidth { .. }
-            | Fault::Slow { .. }
-            | Fault::WallJump { .. }
-            | Fault::MonoJump { .. }
-            | Fault::Drift { .. } => {}
-            Fault::Pause(hosts) => {
-                for host in hosts {
+        let (hosts, effect) = match fault {
+            Fault::Link(..) | Fault::Conns(..) => return,
+            Fault::Node(node, _) => {
+                self.running(place, *node, at);
+                return;
+            }
+            Fault::Hosts(hosts, fault) => (hosts, fault.effect()),
+        };
+        for host in hosts {
+            match effect {
+                Effect::Nothing | Effect::Late => {}
+                Effect::Still => {
                     self.awake(place, *host, at);
                     self.processes[host.index()].paused_until = end;
                 }
-            }
-            Fault::Kill(hosts) | Fault::PowerOff(hosts) => {
-                for host in hosts {
+                Effect::Down => {
                     if self.running(place, *host, at) {
                         self.processes[host.index()].down_since = Some(at);
                     }
                 }
-            }
-            Fault::Restart { hosts, .. } => {
-                for host in hosts {
-                    self.restart(place, *host, at);
-                }
-            }
-            Fault::RollingRestart { hosts, .. } => {
-                for host in hosts {
-                    self.restart(place, *host, at);
-                }
-            }
-            Fault::FailApply { node, .. } => {
-                self.running(place, *node, at);
+                Effect::Again => self.restart(place, *host, at),
             }
         }
     }

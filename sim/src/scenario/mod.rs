@@ -6,6 +6,7 @@
 
 pub mod address;
 mod check;
+mod fault;
 mod fields;
 mod hosts;
 pub mod model;

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use distro_core::config::{ConnectionLimits, Timing};
-use distro_core::message::MessageKind;
 use distro_core::message::naming::{Instance, ServiceKey};
 use distro_core::profile::Profile;
 use distro_core::time::Period;
 use distro_node::carrier::Carrier;
 
 use super::address::Addresses;
+pub use super::fault::*;
 use super::scale;
 
 /// A host of the scenario: an index into [`Scenario::hosts`]. Nodes come first, in file order, then
@@ -189,6 +189,21 @@ pub struct Action {
     pub line: u32,
 }
 
+impl Action {
+    /// The first host that it names.
+    pub fn first_host(&self) -> HostId {
+        let named = match &self.what {
+            What::Call { client, .. } => Some(*client),
+            What::Operate { node, .. } => Some(*node),
+            What::Fault { fault, .. } => match fault.path() {
+                Some(path) => path.from.first().or(path.to.first()).copied(),
+                None => fault.hosts().first().copied(),
+            },
+        };
+        named.unwrap_or(HostId(0))
+    }
+}
+
 /// What an [`Action`] does. Faults with a `lasts` end by themselves; [`Period::MAX`] means never.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
@@ -212,146 +227,6 @@ pub enum What {
         node: HostId,
         /// What.
         op: NodeOp,
-    },
-}
-
-/// A directed set of host pairs and, if not empty, the message kinds it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
-    /// Senders.
-    pub from: Vec<HostId>,
-    /// Receivers.
-    pub to: Vec<HostId>,
-    /// Also the other direction.
-    pub both: bool,
-    /// Only these kinds of messages; a response has its request's kind. Empty: all, and the
-    /// transport itself (dials, FINs).
-    pub kinds: Vec<MessageKind>,
-    /// Only requests (`Some(true)`), only responses (`Some(false)`), or both.
-    pub requests: Option<bool>,
-}
-
-/// Faults, defined once with the meaning we want; each world maps them or reports them skipped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing crosses while it lasts; like TCP, what was sent is delivered afterwards, in order.
-    /// Dials get no answer. With `kinds` set, just those messages vanish for good.
-    Partition(Path),
-    /// Messages vanish with this probability.
-    Loss {
-        /// Where.
-        path: Path,
-        /// How many per million.
-        per_million: u32,
-    },
-    /// The next `count` messages vanish.
-    Drop {
-        /// Where.
-        path: Path,
-        /// How many.
-        count: u32,
-    },
-    /// Each message takes this much longer. Order on a connection is kept.
-    Delay {
-        /// Where.
-        path: Path,
-        /// How much longer.
-        by: Period,
-    },
-    /// Messages arrive twice with this probability.
-    Duplicate {
-        /// Where.
-        path: Path,
-        /// How many per million.
-        per_million: u32,
-    },
-    /// Messages may overtake each other by up to this much.
-    Reorder {
-        /// Where.
-        path: Path,
-        /// By how much.
-        within: Period,
-    },
-    /// Messages arrive unreadable with this probability.
-    Corrupt {
-        /// Where.
-        path: Path,
-        /// How many per million.
-        per_million: u32,
-    },
-    /// All connections between these hosts are reset: both ends notice at once.
-    Reset(Path),
-    /// All connections between these hosts die at the `to` end only: `from` is not told and finds
-    /// out when it next sends.
-    HalfOpen(Path),
-    /// On the connections that exist now, this direction dies silently for good; new ones work.
-    DeadStream(Path),
-    /// Each direction carries at most this many bytes a second; a queue over the limit delays, and
-    /// over `queue_bytes` the sender is told that the connection is busy.
-    Bandwidth {
-        /// Where.
-        path: Path,
-        /// Bytes per second.
-        bytes_per_second: u64,
-        /// Bytes that may wait.
-        queue_bytes: u64,
-    },
-    /// A host needs this long for each message it receives.
-    Slow {
-        /// Which hosts.
-        hosts: Vec<HostId>,
-        /// Time per message.
-        per_message: Period,
-    },
-    /// Stop the world: the host runs nothing; its clocks, sockets and peers go on.
-    Pause(Vec<HostId>),
-    /// The process dies; its host sends FIN on all connections.
-    Kill(Vec<HostId>),
-    /// The host dies: nobody is told anything.
-    PowerOff(Vec<HostId>),
-    /// The process starts again with nothing in memory. A running process is killed first.
-    Restart {
-        /// Which hosts.
-        hosts: Vec<HostId>,
-        /// As a different build.
-        profile: Option<Profile>,
-    },
-    /// Nodes restart one after the other.
-    RollingRestart {
-        /// Which, in this order.
-        hosts: Vec<HostId>,
-        /// From one stop to the next.
-        every: Period,
-        /// How long each is down.
-        down: Period,
-    },
-    /// The wall clock jumps, by signed milliseconds. While the fault lasts; then it jumps back.
-    WallJump {
-        /// Which hosts.
-        hosts: Vec<HostId>,
-        /// Milliseconds, negative for back.
-        by_millis: i64,
-    },
-    /// The monotonic clock jumps forward (a virtual machine resumed elsewhere).
-    MonoJump {
-        /// Which hosts.
-        hosts: Vec<HostId>,
-        /// How far.
-        by: Period,
-    },
-    /// Both clocks run fast (positive) or slow, in parts per million.
-    Drift {
-        /// Which hosts.
-        hosts: Vec<HostId>,
-        /// Parts per million.
-        ppm: i32,
-    },
-    /// The node's next syncs fail to apply.
-    FailApply {
-        /// Which node.
-        node: HostId,
-        /// How many.
-        count: u32,
     },
 }
 
@@ -430,6 +305,14 @@ impl Scenario {
         host.index()
             .checked_sub(self.nodes.len())
             .filter(|index| *index < self.clients.len())
+    }
+
+    /// True when some fault is about some messages rather than connections as a whole.
+    pub fn tells_messages_apart(&self) -> bool {
+        self.timeline.iter().any(|action| match &action.what {
+            What::Fault { fault, .. } => fault.path().is_some_and(|path| !path.is_whole()),
+            What::Call { .. } | What::Operate { .. } => false,
+        })
     }
 
     /// The host's name in files and traces.

@@ -6,7 +6,7 @@
 
 use distro_core::time::Period;
 
-use super::model::{Action, ClientSpec, Fault, Scenario, What};
+use super::model::{Action, ClientSpec, Scenario, What};
 
 /// A period in the scaled scenario. Whatever took time still takes some, and never stays never.
 pub(super) const fn divided(period: Period, scale: u32) -> Period {
@@ -60,33 +60,7 @@ fn shrink_action(action: &mut Action, scale: u32) {
         return;
     };
     shrink(lasts);
-    match fault {
-        Fault::Delay { by, .. } | Fault::MonoJump { by, .. } => shrink(by),
-        Fault::Reorder { within, .. } => shrink(within),
-        Fault::Slow { per_message, .. } => shrink(per_message),
-        Fault::RollingRestart { every, down, .. } => {
-            shrink(every);
-            shrink(down);
-        }
-        Fault::WallJump { by_millis, .. } => *by_millis /= i64::from(scale),
-        Fault::Bandwidth {
-            bytes_per_second, ..
-        } => *bytes_per_second = bytes_per_second.saturating_mul(u64::from(scale)),
-        Fault::Partition(_)
-        | Fault::Loss { .. }
-        | Fault::Drop { .. }
-        | Fault::Duplicate { .. }
-        | Fault::Corrupt { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => {}
-    }
+    fault.scale(scale);
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 mod clients;
 mod reference;
-mod timeline;
+pub(super) mod timeline;
 
 pub use clients::{BATCH, CHURN, CLIENT, INSTANCE, SERVICE_TABLE};
 pub use reference::reference;
@@ -22,7 +22,7 @@ pub struct Key {
     pub about: &'static str,
 }
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     takes: &'static str,
     default: &'static str,
@@ -47,12 +47,12 @@ pub struct Section {
     pub keys: &'static [Key],
 }
 
-const TIME: &str = "time";
+pub(super) const TIME: &str = "time";
 const RANGE: &str = "time or range";
-const SHARE: &str = "share";
-const COUNT: &str = "count";
-const SIZE: &str = "size";
-const HOSTS: &str = "hosts";
+pub(super) const SHARE: &str = "share";
+pub(super) const COUNT: &str = "count";
+pub(super) const SIZE: &str = "size";
+pub(super) const HOSTS: &str = "hosts";
 const HOST: &str = "host";
 const SERVICE: &str = "service";
 const TEXT: &str = "text";

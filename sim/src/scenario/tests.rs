@@ -6,7 +6,7 @@ use distro_core::rng::Rng;
 use distro_core::time::Period;
 use proptest::prelude::*;
 
-use super::model::{Fault, HostId, What};
+use super::model::{Fault, HostFault, HostId, LinkFault, NameAnswer, What};
 use super::*;
 
 const RICH: &str = include_str!("tests/rich.toml");
@@ -183,7 +183,7 @@ fn others_are_everyone_not_named() {
         "one partition for each pair of sides"
     );
     let What::Fault {
-        fault: Fault::Partition(path),
+        fault: Fault::Link(path, LinkFault::Partition),
         lasts,
     } = &scenario.timeline[1].what
     else {
@@ -203,7 +203,7 @@ fn kill_with_a_length_restarts_the_process() {
     assert!(matches!(
         scenario.timeline[1].what,
         What::Fault {
-            fault: Fault::Restart { profile: None, .. },
+            fault: Fault::Hosts(_, HostFault::Restart { profile: None, .. }),
             ..
         }
     ));
@@ -295,6 +295,26 @@ fn reference_names_every_key_fault_and_kind() {
     }
 }
 
+#[test]
+fn a_name_gives_nothing_or_an_old_address() {
+    let fails = |answer: &str| entry(&format!("at = \"1s\"\nfault = \"dns-failure\"\n{answer}"));
+    let answer = |text: &str| {
+        let scenario = good(&fails(text));
+        let What::Fault {
+            fault: Fault::Link(_, LinkFault::DnsFailure { answer }),
+            lasts: Period::MAX,
+        } = scenario.timeline[0].what
+        else {
+            panic!("{:?}", scenario.timeline[0]);
+        };
+        answer
+    };
+    assert_eq!(answer(""), NameAnswer::Nothing);
+    assert_eq!(answer("answer = \"old-address\""), NameAnswer::OldAddress);
+    assert_eq!(bad(&fails("answer = \"new\"")), "`answer` is `new`");
+    assert_eq!(bad(&fails("answer = 1")), "`answer` is a number");
+}
+
 /// A random scenario, all of whose faults can happen at any time.
 fn random(seed: u64) -> Scenario {
     let mut rng = Rng::new(seed, "scenario");
@@ -333,19 +353,25 @@ fn random(seed: u64) -> Scenario {
         };
         let at = Period(rng.below(30_000_000));
         let fault = match rng.below(4) {
-            0 => Fault::Partition(path),
-            1 => Fault::Delay {
+            0 => Fault::Link(path, LinkFault::Partition),
+            1 => Fault::Link(
                 path,
-                by: Period(rng.below(9_999_999)),
-            },
-            2 => Fault::Drop {
+                LinkFault::Delay {
+                    by: Period(rng.below(9_999_999)),
+                },
+            ),
+            2 => Fault::Link(
                 path,
-                count: u32::try_from(rng.between(1, 9)).expect("small"),
-            },
-            _ => Fault::WallJump {
-                hosts: path.to,
-                by_millis: i64::try_from(rng.below(2_000_000)).expect("small") - 1_000_000,
-            },
+                LinkFault::Drop {
+                    count: u32::try_from(rng.between(1, 9)).expect("small"),
+                },
+            ),
+            _ => Fault::Hosts(
+                path.to,
+                HostFault::WallJump {
+                    by_millis: i64::try_from(rng.below(2_000_000)).expect("small") - 1_000_000,
+                },
+            ),
         };
         let lasts =
             [Period::MAX, Period(rng.between(1, 30_000_000))][usize::from(rng.chance(500_000))];

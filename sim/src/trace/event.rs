@@ -19,6 +19,7 @@ pub(super) const fn close_reason(reason: CloseReason) -> &'static str {
         CloseReason::Unresponsive => "unresponsive",
         CloseReason::Obsolete => "obsolete",
         CloseReason::Superseded => "superseded",
+        CloseReason::NotAMember => "not-a-member",
     }
 }
 

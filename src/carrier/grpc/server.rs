@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -25,6 +25,7 @@ use super::{
     BI_STREAMS_MAX, CONNECTION_WINDOW_BYTES, CONTENT_TYPE, HEADER_BYTES_MAX, STREAM_PATH,
     STREAM_WINDOW_BYTES, STREAMS_MAX, UNARY_PATH, UNSENT_BYTES_MAX, payload, wire_bytes_max,
 };
+use crate::carrier::unfinished::Share;
 use crate::codec::Payload;
 
 /// One call or stream of a connection: its HTTP/2 stream number.
@@ -58,6 +59,8 @@ pub enum End {
     Truncated,
     /// The client broke a rule of HTTP/2, and was told.
     Broken,
+    /// Too much of unfinished messages had gathered.
+    Overfull,
 }
 
 /// Why a push was not taken.
@@ -79,6 +82,8 @@ pub struct Server<S> {
     arriving: FuturesUnordered<Arriving>,
     /// Bytes that those have gathered together.
     gathered: Arc<AtomicUsize>,
+    /// What all messages that are not complete may hold.
+    share: Share,
     /// Calls that wait for their answer.
     calls: BTreeMap<CallId, SendResponse<Counted>>,
     streams: BTreeMap<CallId, BiStream>,
@@ -123,6 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             wire_bytes_max: wire_bytes_max(message_bytes_max),
             arriving: FuturesUnordered::new(),
             gathered: Arc::default(),
+            share: Share::free(),
             calls: BTreeMap::new(),
             streams: BTreeMap::new(),
             answers: Unsent::default(),
@@ -138,6 +144,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     /// it has to be polled all the time. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
         poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The same client with a bound on its unfinished messages.
+    #[must_use]
+    pub fn bound(mut self, share: Share) -> Server<S> {
+        self.share = share;
+        self
+    }
+
+    /// The client has said who it is.
+    pub fn widen(&mut self) {
+        self.share.widen();
+    }
+
+    /// Bytes of messages that are not complete.
+    fn unfinished(&self) -> usize {
+        let of_streams = self
+            .streams
+            .values()
+            .map(|stream| stream.messages.gathered());
+        self.gathered.load(Ordering::Relaxed) + of_streams.sum::<usize>()
     }
 
     /// How the connection ended, once [`Server::next`] is `None`.
@@ -177,6 +204,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             }
             if let Some(event) = self.poll_streams(context) {
                 return Poll::Ready(Some(event));
+            }
+            if !over && !self.share.set(self.unfinished()) {
+                over = true;
+                self.end = End::Overfull;
             }
             if over {
                 return Poll::Ready(None);

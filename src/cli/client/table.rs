@@ -8,6 +8,7 @@ use distro_core::message::naming::{Instance, ServiceKey};
 use serde_json::{Value, json};
 
 use crate::cli::coloured;
+use crate::text::is_hidden;
 
 /// Green, yellow, red.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ fn metadata(instance: &Instance) -> String {
 /// Text from a peer, without what a terminal would take for a command.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
         .collect()
 }
 

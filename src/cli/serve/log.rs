@@ -51,7 +51,7 @@ impl Tap<Input, Output> for Log {
         match output {
             Output::Event(event) => self.event(event),
             Output::Close { conn, reason } => match reason {
-                CloseReason::NotReady | CloseReason::OverLimit => {}
+                CloseReason::NotReady | CloseReason::OverLimit | CloseReason::NotAMember => {}
                 CloseReason::Idle | CloseReason::Blocked | CloseReason::Unresponsive => {
                     info!(conn = conn.0, ?reason, "connection given up");
                 }
@@ -86,7 +86,7 @@ impl Log {
                 incarnation,
             } => info!(%member, incarnation = incarnation.0, "member has a new life"),
             Event::ConnectionRefused { conn, why } => {
-                warn!(conn = conn.0, why = &**why, "client refused");
+                warn!(conn = conn.0, why = &**why, "connection refused");
             }
             Event::Paused(length) => warn!(%length, "this process did not run for a while"),
             Event::BoundReached(bound) => warn!(bound, "a bound was reached"),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use distro_core::ids::NodeId;
 
 use crate::cli::{BAD_INPUT, FAILED, Failure, coloured};
+use crate::net::Net;
 use crate::settings::Settings;
 use crate::settings::member::{Member, cluster_conf};
 use crate::text::problem::{Problem, Problems};
@@ -47,21 +48,21 @@ impl Lookup {
     }
 
     /// The list as it is now.
-    pub(super) async fn look(&self) -> Result<Vec<Member>, Failure> {
+    pub(super) async fn look(&self, net: &impl Net) -> Result<Vec<Member>, Failure> {
         match self {
             Lookup::Listed(members) => Ok(members.clone()),
             Lookup::File(path) => from_file(path),
             Lookup::Name(name, port) => {
-                let found = tokio::net::lookup_host((name.as_str(), *port)).await;
-                let found = found.map_err(|error| {
+                let found = net.resolve(name).await.map_err(|error| {
                     Failure::new(
                         FAILED,
                         format!("members-dns {name} does not resolve: {error}"),
                     )
                 })?;
                 let mut members: Vec<Member> = found
-                    .map(|address| Member {
-                        host: address.ip().to_string(),
+                    .into_iter()
+                    .map(|ip| Member {
+                        host: ip.to_string(),
                         port: Some(*port),
                         ports: None,
                     })
@@ -111,7 +112,11 @@ pub(super) struct Me {
 
 impl Me {
     /// Finds this node's name: the one that is set, or the member that is this host.
-    pub(super) async fn find(settings: &Settings, members: &[Member]) -> Result<Me, Failure> {
+    pub(super) async fn find(
+        settings: &Settings,
+        members: &[Member],
+        net: &impl Net,
+    ) -> Result<Me, Failure> {
         let (bind, port) = (settings.bind(), settings.main_port());
         let me = |host: &str| Me {
             bind,
@@ -132,7 +137,7 @@ impl Me {
         let probe = me("");
         let mut here = Vec::new();
         for member in members {
-            if probe.is_me(member).await {
+            if probe.is_me(member, net).await {
                 here.push(member);
             }
         }
@@ -156,15 +161,14 @@ impl Me {
     }
 
     /// True when whoever dials the member's main port reaches this process.
-    async fn is_me(&self, member: &Member) -> bool {
+    async fn is_me(&self, member: &Member, net: &impl Net) -> bool {
         if member.node(self.port).port() != self.port.to_string() {
             return false;
         }
-        let Ok(addresses) = tokio::net::lookup_host((member.host.as_str(), self.port)).await else {
+        let Ok(addresses) = net.resolve(&member.host).await else {
             return false;
         };
-        let mut addresses = addresses.map(|address| address.ip());
-        addresses.any(|ip| {
+        addresses.into_iter().any(|ip| {
             if self.bind.is_unspecified() {
                 // An address can be bound where it belongs and nowhere else.
                 UdpSocket::bind((ip, 0)).is_ok()
@@ -175,10 +179,10 @@ impl Me {
     }
 
     /// Members that are this node under another name than its own.
-    pub(super) async fn aliases(&self, members: &[Member]) -> Vec<Member> {
+    pub(super) async fn aliases(&self, members: &[Member], net: &impl Net) -> Vec<Member> {
         let mut aliases = Vec::new();
         for member in members {
-            if member.node(self.port) != self.node && self.is_me(member).await {
+            if member.node(self.port) != self.node && self.is_me(member, net).await {
                 aliases.push(member.clone());
             }
         }

@@ -3,6 +3,7 @@
 mod http;
 mod log;
 mod members;
+mod quiet;
 mod run;
 
 use std::fs::File;
@@ -10,14 +11,18 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use quiet::Quiet;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{BAD_INPUT, DONE, FAILED, Failure, coloured, complain, print, runtime};
 use crate::ops::LogLevel;
+use crate::record::FORMAT;
 use crate::settings::Settings;
 use crate::settings::read::{FILE_VARIABLE, Flag, Sources, load};
+use crate::text::{Plain, overwrites};
 
 /// What `distro serve` takes. Every value is checked together with those of the file and of the
 /// environment, so that one run tells everything that is wrong.
@@ -151,7 +156,7 @@ pub fn main(arguments: &ServeArguments) -> Result<u8, Failure> {
         print(settings.print().trim_end())?;
         return Ok(DONE);
     }
-    let level = start_log(&settings);
+    let (level, quiet) = start_log(&settings);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -161,7 +166,7 @@ pub fn main(arguments: &ServeArguments) -> Result<u8, Failure> {
         .map(open_recording)
         .transpose()?;
     let runtime = runtime()?;
-    let node = run::run(&settings, level, record);
+    let node = run::run(&settings, level, &quiet, record);
     let code = tokio::task::LocalSet::new().block_on(&runtime, node);
     // Looking up a name may hang for long; nobody waits for it.
     runtime.shutdown_background();
@@ -173,29 +178,36 @@ fn open_recording(path: &Path) -> Result<Box<dyn Write>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdout()));
     }
-    match File::create(path) {
-        Ok(file) => Ok(Box::new(file)),
-        Err(error) => {
-            let text = format!("--record {}: {error}", path.display());
-            Err(Failure::new(FAILED, text))
-        }
+    let cannot = |error| {
+        let text = format!("--record {}: {error}", path.display());
+        Failure::new(FAILED, text)
+    };
+    if overwrites(path, FORMAT).map_err(cannot)? {
+        let text = format!(
+            "--record {}: there is something else than a recording; name another file, or remove it",
+            path.display()
+        );
+        return Err(Failure::new(BAD_INPUT, text));
     }
+    Ok(Box::new(File::create(path).map_err(cannot)?))
 }
 
-/// Sends events to standard error. What it gives changes the level later.
-fn start_log(settings: &Settings) -> LogLevel {
+/// Sends events to standard error. What it gives changes the level later, and knows what was left out.
+fn start_log(settings: &Settings) -> (LogLevel, Quiet) {
+    let quiet = Quiet::default();
     let (level, format) = settings.log();
     let level = level.parse().unwrap_or(LevelFilter::INFO);
     let (filter, level) = LogLevel::layer(level);
     let log = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Plain(std::io::stderr()))
         .with_ansi(coloured(&std::io::stderr()) && std::io::stderr().is_terminal())
         .with_target(false);
     let registry = tracing_subscriber::registry().with(filter);
     if format == "json" {
-        registry.with(log.json().flatten_event(true)).init();
+        let log = log.json().flatten_event(true);
+        registry.with(log.with_filter(quiet.clone())).init();
     } else {
-        registry.with(log).init();
+        registry.with(log.with_filter(quiet.clone())).init();
     }
-    level
+    (level, quiet)
 }

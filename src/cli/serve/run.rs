@@ -21,9 +21,10 @@ use tracing::{info, warn};
 use super::http::{load_auth, start_http};
 use super::log::Log;
 use super::members::{Lookup, Me};
+use super::quiet::Quiet;
 use crate::cli::{BAD_INPUT, DONE, FAILED, Failure, Signals};
 use crate::net::Clock;
-use crate::net::tokio::{TokioClock, TokioListener};
+use crate::net::tokio::{TokioClock, TokioListener, TokioNet};
 use crate::ops::rules::RuleFile;
 use crate::ops::{self, LogLevel, Ops};
 use crate::record::write::Recorder;
@@ -33,7 +34,7 @@ use crate::settings::{Settings, boot};
 use crate::shell::node::{NodeShell, StopAccepting};
 use crate::shell::{Directory, LinkCounters, ShellError};
 use crate::tls::net::{TlsListener, TlsNet};
-use crate::tls::{Acceptor, Speaks, Tls};
+use crate::tls::{Acceptor, Demand, Speaks, Tls};
 
 /// How often a draining node looks whether everybody has left.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
@@ -46,6 +47,7 @@ const fn duration(period: Period) -> Duration {
 pub(super) async fn run(
     settings: &Settings,
     level: LogLevel,
+    quiet: &Quiet,
     record: Option<Box<dyn Write>>,
 ) -> Result<u8, Failure> {
     let mut signals = Signals::catch()?;
@@ -54,7 +56,7 @@ pub(super) async fn run(
     let members = tokio::select! {
         biased;
         (_, code) = signals.next() => return Ok(code),
-        members = lookup.look() => members?,
+        members = lookup.look(&TokioNet) => members?,
     };
     let me = find_me(settings, &members).await?;
     let tls = load_tls(settings)?;
@@ -86,6 +88,7 @@ pub(super) async fn run(
             tend_members(settings, &lookup, &me, serving.commands.clone()),
             tend_certificates(settings, tls.as_ref()),
             tend_rules(rules, &serving.commands),
+            quiet.watch(),
         )
     };
     tokio::pin!(record_failed);
@@ -109,6 +112,7 @@ pub(super) async fn run(
         }
         () = serving.drain(timeout) => DONE,
     };
+    quiet.tell();
     serving.tell_counts();
     ops_port.abort();
     http.stop();
@@ -117,8 +121,8 @@ pub(super) async fn run(
 
 /// Which member this node is. Under a second name it would sync with itself.
 async fn find_me(settings: &Settings, members: &[Member]) -> Result<Me, Failure> {
-    let me = Me::find(settings, members).await?;
-    let Some(alias) = me.aliases(members).await.into_iter().next() else {
+    let me = Me::find(settings, members, &TokioNet).await?;
+    let Some(alias) = me.aliases(members, &TokioNet).await.into_iter().next() else {
         return Ok(me);
     };
     let text = format!(
@@ -252,9 +256,30 @@ async fn bind(
     let secret = settings.cluster_secret();
     let shell = match secret.map_err(|why| Failure::new(BAD_INPUT, why))? {
         Some(secret) => shell.proving(secret),
-        None => shell,
+        None => {
+            if settings.tls_demand(Port::Cluster) != Some(Demand::Mutual) {
+                warn_of_no_secret(settings.ports().cluster, alone);
+            }
+            shell
+        }
     };
     Ok((shell, config))
+}
+
+/// One loud line: what keeps strangers out of the cluster is missing.
+fn warn_of_no_secret(port: u16, alone: bool) {
+    let what = if alone {
+        "nobody gets in as long as this node is alone, but with members whoever reaches it and says \
+         that it is one of them is believed"
+    } else {
+        "whoever reaches it and says that it is one of the members is believed, and can publish and \
+         withdraw what it likes"
+    };
+    warn!(
+        port,
+        "NO CLUSTER SECRET: nothing is proved on the port between nodes; {what}. Set \
+         cluster.secret-file on all nodes, or tls.cluster = \"mutual\""
+    );
 }
 
 /// The certificates, if the node has any.
@@ -325,7 +350,7 @@ async fn tend_members(
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         again.tick().await;
-        let mut members = match lookup.look().await {
+        let mut members = match lookup.look(&TokioNet).await {
             Ok(members) => members,
             Err(failure) => {
                 if !failing {
@@ -337,7 +362,7 @@ async fn tend_members(
             }
         };
         failing = false;
-        let aliases = me.aliases(&members).await;
+        let aliases = me.aliases(&members, &TokioNet).await;
         members.retain(|member| !aliases.contains(member));
         let mut now = nodes(&members, settings);
         now.sort();

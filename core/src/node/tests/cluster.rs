@@ -226,7 +226,7 @@ impl Cluster {
             .labels
             .insert(Str::from(label::MODULE), Str::from(label::MODULE_NAMING));
         setup.client_ip = Str::from(format!("10.1.0.{client}"));
-        self.feed(node, opened(conn, Listener::Sdk, 100 + client));
+        self.feed(node, opened(conn, Listener::Sdk, client));
         self.ask(client, Request::ConnectionSetup(Box::new(setup)));
         client
     }
@@ -323,7 +323,10 @@ impl Cluster {
 }
 
 fn opened(conn: ConnId, listener: Listener, from: usize) -> Input {
-    let remote_ip = Str::from(format!("10.9.0.{from}"));
+    let remote_ip = Str::from(match listener {
+        Listener::Sdk => format!("10.1.0.{from}"),
+        Listener::Cluster => format!("10.0.0.{}", from + 1),
+    });
     Input::ConnOpened {
         conn,
         listener,

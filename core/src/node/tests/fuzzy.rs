@@ -284,7 +284,14 @@ fn who_watches_no_longer_is_told_nothing_and_leaves_nothing_behind() {
 
 #[test]
 fn patterns_over_the_limit_are_refused_until_one_is_free() {
-    let mut cluster = Cluster::with(1, Profile::DISTRO, |config| config.fuzzy.patterns_max = 2);
+    let mut cluster = Cluster::with(1, Profile::DISTRO, |config| config.fuzzy.patterns_max = 8);
+    let full: Vec<_> = (0..3).map(|_| cluster.connect(0)).collect();
+    for (number, client) in full.into_iter().enumerate() {
+        for letter in ["x", "y"] {
+            let pattern = format!("public>>g>>{letter}{number}*");
+            assert!(watch(&mut cluster, client, &pattern).is_ok());
+        }
+    }
     let (one, two) = (cluster.connect(0), cluster.connect(0));
     assert!(watch(&mut cluster, one, "public>>g>>a*").is_ok());
     assert!(watch(&mut cluster, one, "public>>g>>b*").is_ok());
@@ -299,6 +306,24 @@ fn patterns_over_the_limit_are_refused_until_one_is_free() {
     let cancel = (WatchType::Cancel, false, &[][..]);
     ask(&mut cluster, one, "public>>g>>a*", cancel);
     assert!(watch(&mut cluster, two, "public>>g>>c*").is_ok());
+}
+
+#[test]
+fn one_client_watches_no_more_than_its_share_and_the_others_have_theirs() {
+    let mut cluster = Cluster::new(1, Profile::DISTRO);
+    let (greedy, good) = (cluster.connect(0), cluster.connect(0));
+    let all: Vec<bool> = (0..20)
+        .map(|number| watch(&mut cluster, greedy, &format!("public>>g>>{number}*")).is_ok())
+        .collect();
+    assert_eq!(all.iter().filter(|ok| **ok).count(), 5);
+    assert!(
+        watch(&mut cluster, greedy, "public>>g>>0*").is_ok(),
+        "again"
+    );
+    for letter in ["a", "b", "c", "d", "e"] {
+        let pattern = format!("public>>g>>{letter}*");
+        assert!(watch(&mut cluster, good, &pattern).is_ok());
+    }
 }
 
 #[test]

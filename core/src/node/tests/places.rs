@@ -74,7 +74,7 @@ fn two_who_say_so_at_once_are_listed_alike_everywhere() {
 fn send_away(cluster: &mut Cluster) {
     let command = Command::Rebalance {
         keep: 0,
-        redirect: Some(node_id(1)),
+        redirect: (cluster.nodes.len() > 1).then(|| node_id(1)),
     };
     cluster.feed(0, Input::Command(command));
     let is_reset = |(_, request): &(usize, Request)| matches!(request, Request::ConnectReset(_));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use distro_core::ids::{ConnId, RequestId};
 
 use crate::observe::{Observation, Seen};
-use crate::scenario::model::{Fault, HostId, Path};
+use crate::scenario::model::{HostId, Path};
 
 use super::reach::takes;
 
@@ -18,8 +18,7 @@ type Message = (RequestId, bool);
 pub(super) struct Backlog {
     /// Index of the fault in the timeline.
     pub(super) index: usize,
-    pub(super) fault: Fault,
-    path: Path,
+    pub(super) path: Path,
     /// The limit has ended: what is sent from now on is not waited for.
     ended: bool,
     /// By sender, its number of the connection, and receiver: what has not arrived, with true for
@@ -28,10 +27,9 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    pub(super) fn new(index: usize, fault: Fault, path: Path) -> Backlog {
+    pub(super) fn new(index: usize, path: Path) -> Backlog {
         Backlog {
             index,
-            fault,
             path,
             ended: false,
             under_way: BTreeMap::new(),

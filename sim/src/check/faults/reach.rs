@@ -1,9 +1,9 @@
-//! What a fault touches, and how badly.
+//! Which messages a fault meets, and how badly it upsets.
 
 use distro_core::message::MessageKind;
 use distro_core::time::Period;
 
-use crate::scenario::model::{Fault, HostId, Path};
+use crate::scenario::model::{HostId, LinkFault, Path};
 
 /// How much a fault upsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,125 +28,9 @@ pub(super) fn takes(
     (there || back) && kinds && path.requests.is_none_or(|wanted| wanted == request)
 }
 
-/// The path of a fault that lasts until it is ended.
-pub(super) fn lasting_path(fault: &Fault) -> Option<&Path> {
-    match fault {
-        Fault::Partition(path)
-        | Fault::Loss { path, .. }
-        | Fault::Delay { path, .. }
-        | Fault::Duplicate { path, .. }
-        | Fault::Reorder { path, .. }
-        | Fault::Corrupt { path, .. }
-        | Fault::Bandwidth { path, .. } => Some(path),
-        Fault::Drop { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Slow { .. }
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => None,
-    }
-}
-
-/// The hosts of a fault that lasts until it is ended.
-pub(super) fn lasting_hosts(fault: &Fault) -> &[HostId] {
-    match fault {
-        Fault::Slow { hosts, .. } | Fault::Pause(hosts) => hosts,
-        Fault::Partition(_)
-        | Fault::Loss { .. }
-        | Fault::Drop { .. }
-        | Fault::Delay { .. }
-        | Fault::Duplicate { .. }
-        | Fault::Reorder { .. }
-        | Fault::Corrupt { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Bandwidth { .. }
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => &[],
-    }
-}
-
-/// A fault that lasts and lets something through: a message, or all of them late.
-pub(super) fn lets_through(fault: &Fault) -> bool {
-    match fault {
-        Fault::Partition(path) => !path.kinds.is_empty() || path.requests.is_some(),
-        Fault::Loss { .. }
-        | Fault::Delay { .. }
-        | Fault::Duplicate { .. }
-        | Fault::Reorder { .. }
-        | Fault::Corrupt { .. }
-        | Fault::Bandwidth { .. }
-        | Fault::Slow { .. } => true,
-        Fault::Drop { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => false,
-    }
-}
-
-/// For how long after its end a fault still delays messages that met it.
-pub(super) fn tail(fault: &Fault) -> Period {
-    match fault {
-        Fault::Delay { by, .. } => *by,
-        Fault::Reorder { within, .. } => *within,
-        // The queues of a limited bandwidth are watched until they are empty.
-        Fault::Bandwidth { .. }
-        | Fault::Partition(_)
-        | Fault::Loss { .. }
-        | Fault::Drop { .. }
-        | Fault::Duplicate { .. }
-        | Fault::Corrupt { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Slow { .. }
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => Period::ZERO,
-    }
-}
-
-pub(super) fn harm(path: &Path, fault: &Fault) -> Harm {
-    if matches!(fault, Fault::Bandwidth { .. }) {
-        Harm::Severe
-    } else {
-        kinds_harm(path)
-    }
-}
-
 /// Losing service messages is made good by a retry; losing what keeps connections and members
 /// alive is not.
-pub(super) fn kinds_harm(path: &Path) -> Harm {
+pub(super) fn harm(path: &Path) -> Harm {
     let service = |kind: &MessageKind| {
         matches!(
             kind,
@@ -166,5 +50,36 @@ pub(super) fn kinds_harm(path: &Path) -> Harm {
         Harm::Mild
     } else {
         Harm::Severe
+    }
+}
+
+/// A fault of links that lasts and lets something through: some messages, or all of them late.
+pub(super) fn lets_through(path: &Path, fault: &LinkFault) -> bool {
+    match fault {
+        LinkFault::Partition => !path.kinds.is_empty() || path.requests.is_some(),
+        LinkFault::Loss { .. }
+        | LinkFault::Delay { .. }
+        | LinkFault::Duplicate { .. }
+        | LinkFault::Reorder { .. }
+        | LinkFault::Corrupt { .. }
+        | LinkFault::Bandwidth { .. } => true,
+        // A dial that finds no address, or a wrong one, fails as one at a dead server does.
+        LinkFault::Drop { .. } | LinkFault::DnsFailure { .. } => false,
+    }
+}
+
+/// For how long after its end a fault still delays messages that met it. The queues of a limited
+/// bandwidth are watched until they are empty.
+pub(super) fn tail(fault: &LinkFault) -> Period {
+    match fault {
+        LinkFault::Delay { by } => *by,
+        LinkFault::Reorder { within } => *within,
+        LinkFault::Partition
+        | LinkFault::Loss { .. }
+        | LinkFault::Duplicate { .. }
+        | LinkFault::Corrupt { .. }
+        | LinkFault::Bandwidth { .. }
+        | LinkFault::DnsFailure { .. }
+        | LinkFault::Drop { .. } => Period::ZERO,
     }
 }

@@ -6,6 +6,7 @@ use distro_core::message::Request;
 use distro_core::message::cluster::NodeState;
 
 use super::*;
+use crate::scenario::model::{HostFault, LinkFault};
 
 #[test]
 fn a_change_that_reaches_a_peer_late_breaks_l2() {
@@ -100,7 +101,7 @@ fn a_client_that_hangs_must_go_too() {
     let mut run = cluster(1, 1);
     run.connect(0, 0, "c");
     run.at(60_000);
-    run.fault(Fault::Pause(vec![HostId(1)]), 100, true);
+    run.fault(Fault::Hosts(vec![HostId(1)], HostFault::Pause), 100, true);
     assert_eq!(run.end(100), ["L4"]);
 }
 
@@ -315,7 +316,7 @@ fn servers_that_are_cut_off_cost_a_client_tries() {
         run.see(4, Seen::Stopped { silent: false });
         run.remove(3, 3, &ClientId::new("a"), RemoveCause::Disconnected);
         for node in 0..cut {
-            run.fault(Fault::Partition(path(node, 4)), 100, true);
+            run.fault(Fault::Link(path(node, 4), LinkFault::Partition), 100, true);
         }
         run.at(60_000);
         run.see(4, Seen::Started);

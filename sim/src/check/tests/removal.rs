@@ -7,6 +7,7 @@ use distro_core::io::RemoveCause;
 use distro_core::message::cluster::NodeState;
 
 use super::*;
+use crate::scenario::model::HostFault;
 
 /// A client at the first node that all nodes know of, and a verify of it at 6 s.
 fn known(nodes: u32) -> (Run, ClientId) {
@@ -47,9 +48,9 @@ fn removing_a_live_client_after_a_lease_of_silence_holds() {
 fn a_pause_of_the_node_does_not_count_as_silence_of_others() {
     let (mut run, id) = known(2);
     run.at(10_000);
-    run.fault(Fault::Pause(vec![HostId(1)]), 200, true);
+    run.fault(Fault::Hosts(vec![HostId(1)], HostFault::Pause), 200, true);
     run.at(210_000);
-    run.fault(Fault::Pause(vec![HostId(1)]), 200, false);
+    run.fault(Fault::Hosts(vec![HostId(1)], HostFault::Pause), 200, false);
     run.remove(1, 0, &id, RemoveCause::Expired);
     assert_eq!(run.end(211), ["S4"]);
 }

@@ -9,6 +9,7 @@ use super::*;
 use crate::check::l01_convergence::{Picture, Row, lists_differ, records_differ};
 use crate::check::s05_index::{IndexEntry, differs as index_differs};
 use crate::check::wall;
+use crate::scenario::model::HostFault;
 
 fn ids(all: &[&str]) -> BTreeSet<ClientId> {
     all.iter().map(|id| ClientId::new(id)).collect()
@@ -145,11 +146,8 @@ fn another_history_under_another_wall_clock_breaks_s15() {
 fn a_twins_wall_clocks_jump_by_nothing_and_all_else_is_the_same() {
     let mut scenario = scenario(2, 1);
     assert_eq!(wall::twin(&scenario), None);
-    let jump = Fault::WallJump {
-        hosts: vec![HostId(0)],
-        by_millis: 1,
-    };
-    for fault in [jump, Fault::Kill(vec![HostId(0)])] {
+    let jump = Fault::Hosts(vec![HostId(0)], HostFault::WallJump { by_millis: 1 });
+    for fault in [jump, Fault::Hosts(vec![HostId(0)], HostFault::Kill)] {
         let what = What::Fault {
             fault,
             lasts: Period::ZERO,
@@ -163,7 +161,7 @@ fn a_twins_wall_clocks_jump_by_nothing_and_all_else_is_the_same() {
     let twin = wall::twin(&scenario).unwrap();
     assert_eq!(twin.timeline[1..], scenario.timeline[1..]);
     let What::Fault {
-        fault: Fault::WallJump { hosts, by_millis },
+        fault: Fault::Hosts(hosts, HostFault::WallJump { by_millis }),
         ..
     } = &twin.timeline[0].what
     else {

@@ -5,6 +5,7 @@ use distro_core::message::distro::DistroDataRequest;
 
 use super::*;
 use crate::check::bounds::Bounds;
+use crate::scenario::model::{HostFault, LinkFault};
 
 /// A change at the first node at 30 s with a fault on the way to the second one.
 fn with_fault(fault: &Fault, ends_secs: u64, arrives_millis: u64) -> Vec<&'static str> {
@@ -25,7 +26,7 @@ fn with_fault(fault: &Fault, ends_secs: u64, arrives_millis: u64) -> Vec<&'stati
 
 #[test]
 fn a_clock_starts_when_the_partition_ends() {
-    let partition = Fault::Partition(path(0, 1));
+    let partition = Fault::Link(path(0, 1), LinkFault::Partition);
     assert_eq!(with_fault(&partition, 60, 79_000), [] as [&str; 0]);
     assert_eq!(with_fault(&partition, 60, 90_000), ["L2"]);
 }
@@ -34,10 +35,12 @@ fn a_clock_starts_when_the_partition_ends() {
 fn lost_messages_of_services_leave_only_the_time_of_a_repair() {
     let mut lossy = path(0, 1);
     lossy.kinds = vec![MessageKind::Change];
-    let loss = Fault::Loss {
-        path: lossy,
-        per_million: 1_000_000,
-    };
+    let loss = Fault::Link(
+        lossy,
+        LinkFault::Loss {
+            per_million: 1_000_000,
+        },
+    );
     assert_eq!(with_fault(&loss, 60, 66_000), [] as [&str; 0]);
     assert_eq!(with_fault(&loss, 60, 79_000), ["L2"]);
 }
@@ -46,7 +49,7 @@ fn lost_messages_of_services_leave_only_the_time_of_a_repair() {
 fn a_fault_elsewhere_excuses_nothing() {
     let mut run = cluster(3, 1);
     run.at(29_000);
-    run.fault(Fault::Partition(path(1, 2)), 100, true);
+    run.fault(Fault::Link(path(1, 2), LinkFault::Partition), 100, true);
     run.at(30_000);
     let id = run.connect(0, 0, "c");
     let data = record(&id, 1, instance(0));
@@ -61,10 +64,7 @@ fn a_wall_jump_excuses_nothing() {
     let mut run = cluster(2, 1);
     run.at(29_000);
     run.fault(
-        Fault::WallJump {
-            hosts: vec![HostId(0)],
-            by_millis: 200_000,
-        },
+        Fault::Hosts(vec![HostId(0)], HostFault::WallJump { by_millis: 200_000 }),
         100,
         true,
     );
@@ -82,7 +82,7 @@ fn a_counted_drop_upsets_until_it_is_spent() {
         only.kinds = vec![MessageKind::Change];
         let mut run = cluster(2, 1);
         run.at(29_000);
-        run.fault(Fault::Drop { path: only, count }, 0, true);
+        run.fault(Fault::Link(only, LinkFault::Drop { count }), 0, true);
         run.at(30_000);
         let id = run.connect(0, 0, "c");
         run.at(31_000);
@@ -174,11 +174,11 @@ fn nothing_is_owed_to_one_that_left_the_list_of_members() {
 
 /// A limit of bandwidth from 29 s to 60 s, and a change that waits in its queue until it arrives.
 fn queued(arrives_secs: u64) -> Vec<&'static str> {
-    let limit = Fault::Bandwidth {
-        path: path(0, 1),
+    let limit = LinkFault::Bandwidth {
         bytes_per_second: 1,
         queue_bytes: 1_000,
     };
+    let limit = Fault::Link(path(0, 1), limit);
     let mut run = cluster(2, 1);
     run.at(29_000);
     run.fault(limit.clone(), 31, true);
@@ -223,10 +223,8 @@ fn a_limit_of_bandwidth_is_over_when_its_queue_is_empty() {
 #[test]
 fn a_delay_ends_as_much_later_as_it_holds_messages_back() {
     let late = |by: u64| {
-        let delay = Fault::Delay {
-            path: path(0, 1),
-            by: Period::from_secs(by),
-        };
+        let by = Period::from_secs(by);
+        let delay = Fault::Link(path(0, 1), LinkFault::Delay { by });
         with_fault(&delay, 60, 88_000)
     };
     assert_eq!(late(1), ["L2"]);

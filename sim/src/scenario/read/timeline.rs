@@ -215,25 +215,6 @@ impl Entry<'_, '_> {
             .unwrap_or_default()
     }
 
-    pub(super) fn rate(&self, found: &mut Found) -> u32 {
-        let value = self.fields.required(found, self.key("rate"));
-        value
-            .and_then(|value| found.read("rate", value, "a share, such as \"5%\"", value::rate))
-            .unwrap_or(0)
-    }
-
-    pub(super) fn time(&self, found: &mut Found, key: &str) -> Period {
-        self.fields
-            .period_required(found, self.key(key))
-            .unwrap_or_default()
-    }
-
-    pub(super) fn count(&self, found: &mut Found, usual: u32) -> u32 {
-        self.fields
-            .count(found, "count", 1, u32::MAX)
-            .unwrap_or(usual)
-    }
-
     pub(super) fn lasts(&self, found: &mut Found) -> Period {
         let lasts = self.fields.period(found, "for");
         if lasts == Some(Period::ZERO)

@@ -1,7 +1,7 @@
 //! From the model back to a file that parses to an equal model.
 
 mod timeline;
-mod toml_text;
+pub(super) mod toml_text;
 
 use distro_core::config::ConnectionLimits;
 use distro_core::message::naming::{Instance, ServiceKey};

@@ -3,8 +3,8 @@
 use distro_core::time::Period;
 
 use super::super::address::client_instance;
-use super::super::model::{Action, ClientOp, Fault, HostId, NodeOp, Path, What};
-use super::super::value::{period_text, profile_text, rate_text, signed_millis_text};
+use super::super::model::{Action, ClientOp, Fault, HostFault, HostId, NodeOp, Path, What};
+use super::super::value::period_text;
 use super::toml_text::{Table, list, quoted};
 use super::{Writer, instance, instances, limits, service};
 
@@ -17,7 +17,7 @@ impl Writer<'_> {
                 self.fault(fault, &mut table);
                 if *lasts != Period::MAX
                     && *lasts != Period::ZERO
-                    && !matches!(fault, Fault::RollingRestart { .. })
+                    && !matches!(fault, Fault::Hosts(_, HostFault::RollingRestart { .. }))
                 {
                     table.put("for", quoted(&period_text(*lasts)));
                 }
@@ -28,8 +28,7 @@ impl Writer<'_> {
         table
     }
 
-    fn path(&self, kind: &str, path: &Path, table: &mut Table) {
-        table.put("fault", quoted(kind));
+    fn path(&self, path: &Path, table: &mut Table) {
         if path.both {
             let sides = [self.hosts(&path.from), self.hosts(&path.to)];
             table.put("between", list(sides.into_iter()));
@@ -50,115 +49,32 @@ impl Writer<'_> {
         }
     }
 
-    fn affects(&self, kind: &str, hosts: &[HostId], table: &mut Table) {
-        table.put("fault", quoted(kind));
-        table.put("hosts", self.hosts(hosts));
-    }
-
     fn fault(&self, fault: &Fault, table: &mut Table) {
-        let time = |period: &Period| quoted(&period_text(*period));
-        let rate = |per_million: &u32| quoted(&rate_text(*per_million));
-        match fault {
-            Fault::Partition(path) => self.path("partition", path, table),
-            Fault::Reset(path) => self.path("reset", path, table),
-            Fault::HalfOpen(path) => self.path("half-open", path, table),
-            Fault::DeadStream(path) => self.path("dead-stream", path, table),
-            Fault::Loss { path, per_million } => {
-                self.path("loss", path, table);
-                table.put("rate", rate(per_million));
+        let mut name = |name| table.put("fault", quoted(name));
+        let values = match fault {
+            Fault::Link(path, fault) => {
+                name(fault.name());
+                self.path(path, table);
+                fault.values()
             }
-            Fault::Duplicate { path, per_million } => {
-                self.path("duplicate", path, table);
-                table.put("rate", rate(per_million));
+            Fault::Conns(path, fault) => {
+                name(fault.name());
+                self.path(path, table);
+                fault.values()
             }
-            Fault::Corrupt { path, per_million } => {
-                self.path("corrupt", path, table);
-                table.put("rate", rate(per_million));
+            Fault::Hosts(hosts, fault) => {
+                name(fault.name());
+                table.put("hosts", self.hosts(hosts));
+                fault.values()
             }
-            Fault::Drop { path, count } => {
-                self.path("drop", path, table);
-                table.put("count", count.to_string());
-            }
-            Fault::Delay { path, by } => {
-                self.path("delay", path, table);
-                table.put("by", time(by));
-            }
-            Fault::Reorder { path, within } => {
-                self.path("reorder", path, table);
-                table.put("within", time(within));
-            }
-            Fault::Bandwidth {
-                path,
-                bytes_per_second,
-                queue_bytes,
-            } => {
-                self.path("bandwidth", path, table);
-                table.put("bytes-per-second", bytes_per_second.to_string());
-                table.put("queue-bytes", queue_bytes.to_string());
-            }
-            Fault::Slow { .. }
-            | Fault::Pause(_)
-            | Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. }
-            | Fault::WallJump { .. }
-            | Fault::MonoJump { .. }
-            | Fault::Drift { .. }
-            | Fault::FailApply { .. } => self.host_fault(fault, table),
-        }
-    }
-
-    /// Faults of hosts rather than of paths.
-    fn host_fault(&self, fault: &Fault, table: &mut Table) {
-        let time = |period: &Period| quoted(&period_text(*period));
-        match fault {
-            Fault::Partition(_)
-            | Fault::Reset(_)
-            | Fault::HalfOpen(_)
-            | Fault::DeadStream(_)
-            | Fault::Loss { .. }
-            | Fault::Duplicate { .. }
-            | Fault::Corrupt { .. }
-            | Fault::Drop { .. }
-            | Fault::Delay { .. }
-            | Fault::Reorder { .. }
-            | Fault::Bandwidth { .. } => {}
-            Fault::Slow { hosts, per_message } => {
-                self.affects("slow", hosts, table);
-                table.put("per-message", time(per_message));
-            }
-            Fault::Pause(hosts) => self.affects("pause", hosts, table),
-            Fault::Kill(hosts) => self.affects("kill", hosts, table),
-            Fault::PowerOff(hosts) => self.affects("power-off", hosts, table),
-            Fault::Restart { hosts, profile } => {
-                self.affects("restart", hosts, table);
-                if let Some(profile) = profile {
-                    table.put("profile", quoted(&profile_text(*profile)));
-                }
-            }
-            Fault::RollingRestart { hosts, every, down } => {
-                self.affects("rolling-restart", hosts, table);
-                table.put("step", time(every));
-                table.put("down", time(down));
-            }
-            Fault::WallJump { hosts, by_millis } => {
-                self.affects("wall-jump", hosts, table);
-                table.put("by", quoted(&signed_millis_text(*by_millis)));
-            }
-            Fault::MonoJump { hosts, by } => {
-                self.affects("mono-jump", hosts, table);
-                table.put("by", time(by));
-            }
-            Fault::Drift { hosts, ppm } => {
-                self.affects("drift", hosts, table);
-                table.put("ppm", ppm.to_string());
-            }
-            Fault::FailApply { node, count } => {
-                table.put("fault", quoted("fail-apply"));
+            Fault::Node(node, fault) => {
+                name(fault.name());
                 table.put("node", quoted(self.scenario.host_name(*node)));
-                table.put("count", count.to_string());
+                fault.values()
             }
+        };
+        for (key, value) in values {
+            table.put(key, value);
         }
     }
 

@@ -49,7 +49,7 @@ fn push_escaped(out: &mut String, c: char) {
 }
 
 /// A text in quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::scenario) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         push_escaped(&mut out, c);

@@ -5,31 +5,23 @@ use std::ops::{Index, IndexMut};
 
 use distro_core::ids::{ConnId, Str};
 use distro_core::node::Node;
-use distro_core::profile::Profile;
 use distro_core::rng::Rng;
 use distro_core::sdk::Sdk;
 use distro_core::time::Period;
 
-use super::clock::Clock;
 use super::machine::{Arrival, Machine};
 use crate::observe::Tables;
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
+use crate::world::common::clock::Clock;
+use crate::world::common::nodes_of;
 
 /// No moment at all.
 pub(crate) const NEVER: u64 = u64::MAX;
-/// The longest time a host may have been up before the run starts: clocks of different hosts are
-/// never comparable, and nothing may depend on one that starts at zero.
-const BOOT_MAX: Period = Period::from_secs(1_000);
 /// The first port that a client's connections come from; they count up and wrap around to it.
 const PORT_FIRST: u16 = 40_000;
 /// The place of a connection that the process has forgotten.
 const GONE: u32 = u32::MAX;
-
-/// How many of a scenario's hosts are nodes; the clients follow them.
-pub(crate) fn nodes_of(scenario: &Scenario) -> u32 {
-    u32::try_from(scenario.nodes.len()).unwrap_or(u32::MAX)
-}
 
 /// One host.
 #[derive(Debug)]
@@ -38,8 +30,6 @@ pub(crate) struct Host<M> {
     pub(crate) process: Option<M>,
     /// False: nothing that arrives is ever answered.
     pub(crate) powered: bool,
-    /// True once a process was started.
-    pub(crate) started: bool,
     /// Its clocks.
     pub(crate) clock: Clock,
     /// True time of its valid wake in the queue.
@@ -48,10 +38,10 @@ pub(crate) struct Host<M> {
     pub(crate) due: u64,
     /// When it was woken last, and how often in a row at that moment.
     pub(crate) woken: (u64, u32),
-    /// Pauses that last.
-    pub(crate) pauses: u32,
-    /// Slow faults that last: action and time per message.
-    pub(crate) slow: Vec<(u32, Period)>,
+    /// It stands still.
+    pub(crate) paused: bool,
+    /// The time that it takes for each message, while that is any.
+    pub(crate) slow: Option<Period>,
     /// A `Serve` event is in the queue.
     pub(crate) serving: bool,
     /// What arrived while it was paused or slow.
@@ -62,9 +52,7 @@ pub(crate) struct Host<M> {
     port: u16,
     /// Its address.
     pub(crate) ip: Str,
-    /// The build that runs, or would run, there.
-    pub(crate) profile: Profile,
-    /// Time after which its dials are given up.
+    /// Time after which dials of what runs there are given up.
     pub(crate) connect_timeout: Period,
     /// Seeds of its processes' randomness.
     pub(crate) lives: Rng,
@@ -75,9 +63,8 @@ pub(crate) struct Host<M> {
 }
 
 impl<M> Host<M> {
-    fn new(scenario: &Scenario, host: HostId, seed: u64, profile: Profile) -> Host<M> {
+    fn new(scenario: &Scenario, host: HostId, seed: u64) -> Host<M> {
         let name = scenario.host_name(host);
-        let boot = Rng::new(seed, &format!("boot {name}")).period(Period::ZERO, BOOT_MAX);
         let ip = match scenario.client(host) {
             Some(_) => address::client_ip(host.0 - nodes_of(scenario)),
             None => address::node_ip(host.0),
@@ -85,20 +72,18 @@ impl<M> Host<M> {
         Host {
             process: None,
             powered: true,
-            started: false,
-            clock: Clock::new(boot),
+            clock: Clock::booted(seed, name),
             armed: NEVER,
             due: NEVER,
             woken: (0, 0),
-            pauses: 0,
-            slow: Vec::new(),
+            paused: false,
+            slow: None,
             serving: false,
             inbox: VecDeque::new(),
             conns: Vec::new(),
             port: PORT_FIRST,
             ip,
-            profile,
-            connect_timeout: scenario.timing(profile).connect_timeout,
+            connect_timeout: Period::ZERO,
             lives: Rng::new(seed, &format!("lives {name}")),
             births: 0,
             calls: 0,
@@ -107,14 +92,12 @@ impl<M> Host<M> {
 
     /// True when what arrives is handled at once.
     pub(crate) fn is_prompt(&self) -> bool {
-        self.pauses == 0 && self.inbox.is_empty() && self.slow.is_empty()
+        !self.paused && self.inbox.is_empty() && self.slow.is_none()
     }
 
     /// The time that one message takes.
     pub(crate) fn service_time(&self) -> u64 {
-        self.slow
-            .iter()
-            .fold(0, |sum: u64, (_, period)| sum.saturating_add(period.0))
+        self.slow.unwrap_or_default().0
     }
 
     /// Gives a connection its number in this life.
@@ -162,22 +145,10 @@ impl<M> Host<M> {
 pub(crate) struct Hosts<M>(Vec<Host<M>>);
 
 impl<M> Hosts<M> {
-    /// The hosts of a scenario before anything started. A client is of its first server's build.
+    /// The hosts of a scenario before anything started.
     pub(crate) fn new(scenario: &Scenario, seed: u64) -> Hosts<M> {
-        let nodes = scenario.nodes.iter().map(|node| node.profile);
-        let clients = scenario.clients.iter().map(|client| {
-            let first = client
-                .servers
-                .first()
-                .and_then(|host| scenario.nodes.get(host.index()));
-            first.map(|node| node.profile).unwrap_or_default()
-        });
-        let profiles = nodes.chain(clients).zip(0..);
-        Hosts(
-            profiles
-                .map(|(profile, n)| Host::new(scenario, HostId(n), seed, profile))
-                .collect(),
-        )
+        let all = (0..).map(HostId).take(scenario.hosts());
+        Hosts(all.map(|host| Host::new(scenario, host, seed)).collect())
     }
 
     /// How many.

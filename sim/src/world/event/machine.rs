@@ -1,38 +1,17 @@
 //! What runs on a simulated host: a core state machine behind one small trait, so that the hosts
 //! and the network do not care which it is (and tests bring one of their own).
 
-use distro_core::config::Config;
 use distro_core::event::Event as NodeEvent;
-use distro_core::ids::{ConnId, Incarnation, NodeId, RequestId, Str};
+use distro_core::ids::{ConnId, NodeId, RequestId, Str};
 use distro_core::io::{CloseReason, Command, Input, Listener, Output, SendError};
 use distro_core::message::{Request, Response};
 use distro_core::node::Node;
-use distro_core::profile::Profile;
 use distro_core::sdk::Sdk;
-use distro_core::sdk::io::{Answer, Call, CallError, SdkConfig, SdkEvent, SdkInput, SdkOutput};
+use distro_core::sdk::io::{Answer, CallError, SdkEvent, SdkInput, SdkOutput};
 use distro_core::time::{Mono, Now};
 
-use super::host::nodes_of;
-use crate::scenario::address;
-use crate::scenario::model::{ClientOp, HostId, Scenario};
-
-/// What a process is told when it starts.
-#[derive(Debug)]
-pub(crate) struct Birth<'a> {
-    /// The scenario.
-    pub(crate) scenario: &'a Scenario,
-    /// On which host.
-    pub(crate) host: HostId,
-    /// As which build.
-    pub(crate) profile: Profile,
-    /// Which life on this host, from 1. Why not the wall clock: it may go back over a restart, and a
-    /// run with wall jumps has to have the same history as one without (S15).
-    pub(crate) life: u64,
-    /// Seed of this life's randomness.
-    pub(crate) seed: u64,
-    /// The host's clocks.
-    pub(crate) now: Now,
-}
+use crate::scenario::model::{ClientOp, HostId};
+use crate::world::common::birth::{Birth, call_of, node_config, sdk_config};
 
 /// What reaches a process.
 #[derive(Debug)]
@@ -204,49 +183,6 @@ impl Machine for Process {
     }
 }
 
-/// The configuration of a node of the scenario.
-pub(crate) fn node_config(birth: &Birth<'_>, index: usize) -> Config {
-    let Birth {
-        scenario, profile, ..
-    } = birth;
-    let members = scenario.nodes[index]
-        .members
-        .iter()
-        .map(|host| address::node_id(host.0))
-        .collect();
-    let mut config = Config::new(address::node_id(birth.host.0), members, *profile);
-    config.incarnation = Incarnation(birth.life);
-    config.seed = birth.seed;
-    config.timing = scenario.timing(*profile);
-    config.limits = scenario.limits.clone();
-    config.message_bytes_max = scenario.message_bytes_max;
-    config
-}
-
-/// The configuration of a client of the scenario.
-pub(crate) fn sdk_config(birth: &Birth<'_>, index: usize) -> SdkConfig {
-    let Birth {
-        scenario,
-        host,
-        profile,
-        ..
-    } = birth;
-    let spec = &scenario.clients[index];
-    SdkConfig {
-        servers: spec
-            .servers
-            .iter()
-            .map(|host| scenario.setting.addresses.node_id(host.0))
-            .collect(),
-        first: 0,
-        client_ip: address::client_ip(host.0 - nodes_of(scenario)),
-        app: Str::from(spec.group.as_str()),
-        seed: birth.seed,
-        timing: scenario.timing(*profile),
-        profile: *profile,
-    }
-}
-
 fn start_node(birth: &Birth<'_>, index: usize) -> Result<Process, String> {
     let name = &birth.scenario.nodes[index].name;
     Node::new(node_config(birth, index), birth.now)
@@ -315,23 +251,6 @@ fn sdk_input(arrival: Arrival) -> Option<SdkInput> {
         },
         Arrival::Opened { .. } | Arrival::Command(_) => return None,
     })
-}
-
-/// What an operation asks of the client machine.
-pub(crate) fn call_of(op: ClientOp) -> Call {
-    let clusters = Str::default();
-    match op {
-        ClientOp::Register(service, instance) => Call::Register { service, instance },
-        ClientOp::Batch(service, instances) => Call::BatchRegister { service, instances },
-        ClientOp::Deregister(service) => Call::Deregister { service },
-        ClientOp::Subscribe(service) => Call::Subscribe { service, clusters },
-        ClientOp::Unsubscribe(service) => Call::Unsubscribe { service },
-        ClientOp::Query(service) => Call::Query {
-            service,
-            clusters,
-            healthy_only: false,
-        },
-    }
 }
 
 fn node_effect(output: Output) -> Option<Effect> {

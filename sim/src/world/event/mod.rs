@@ -2,28 +2,21 @@
 //! skipped and messages pass as structs, so a run costs what its messages cost.
 //!
 //! # Layout
-//! - `queue` what is due next · `clock` a host's clocks · `host` hosts · `machine` what
-//!   runs on them
+//! - `queue` what is due next · `host` hosts · `machine` what runs on them
 //! - `process` how they run · `conn` connections · `network` sending · `receive` receiving
-//! - `rules` link faults that last · `size` sizes of messages
-//! - `fault` the timeline's faults · `workload` what applications and operators do
-//! - `record`, `state` what comes out
+//! - `size` sizes of messages
+//! - `stage` what the script wants done
 
-pub(crate) mod clock;
 mod conn;
-pub(crate) mod fault;
-pub(crate) mod host;
-pub(crate) mod machine;
-pub(crate) mod network;
+mod host;
+mod machine;
+mod network;
 mod process;
 mod queue;
 mod receive;
-pub(crate) mod record;
-pub(crate) mod rules;
 mod size;
 mod slab;
-pub(crate) mod state;
-pub(crate) mod workload;
+mod stage;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,16 +24,18 @@ use distro_core::ids::NodeId;
 use distro_core::time::{Mono, Period};
 
 use crate::observe::{Observation, Seen};
-use crate::run::{Outcome, RunOptions};
+use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
-use fault::Faults;
-use host::{Hosts, nodes_of};
+use crate::world::common::nodes_of;
+use crate::world::common::record::Recorder;
+use crate::world::common::state::state_hash;
+use crate::world::script::stage::Done;
+use crate::world::script::{Script, Skipped};
+use host::Hosts;
 use machine::{Arrival, Machine, Outbox, Process};
 use network::Network;
 use queue::{Event, Queue};
-use record::Recorder;
-use workload::Workload;
 
 /// Events in one run. Why: a day of a big cluster has less; a run that comes here never ends.
 const EVENTS_MAX: u64 = 10_000_000_000;
@@ -48,19 +43,18 @@ const EVENTS_MAX: u64 = 10_000_000_000;
 #[derive(Debug)]
 pub(crate) struct World<'a, M> {
     scenario: &'a Scenario,
+    seed: u64,
     /// True time, in microseconds.
     now: u64,
     queue: Queue,
     hosts: Hosts<M>,
     net: Network,
-    faults: Faults,
-    workload: Workload,
     recorder: Recorder,
     outbox: Outbox,
     /// What a host tells its own process about what it just tried.
     local: VecDeque<(u32, Arrival)>,
     addresses: BTreeMap<NodeId, u32>,
-    skipped: Vec<(u32, String)>,
+    skipped: Skipped,
     failure: Option<String>,
     /// Inputs handled at this moment.
     instant: u64,
@@ -81,43 +75,26 @@ impl<'a, M: Machine> World<'a, M> {
     fn new(scenario: &'a Scenario, options: &RunOptions) -> Result<World<'a, M>, String> {
         let seed = options.seed;
         let nodes = (0..nodes_of(scenario)).map(|node| (address::node_id(node), node));
-        let mut world = World {
+        Ok(World {
             scenario,
+            seed,
             now: 0,
             queue: Queue::default(),
             hosts: Hosts::new(scenario, seed),
             net: Network::new(scenario, seed),
-            faults: Faults::new(scenario),
-            workload: Workload::new(scenario, seed),
             recorder: Recorder::new(scenario, options)?,
             outbox: Outbox::default(),
             local: VecDeque::new(),
             addresses: nodes.collect(),
-            skipped: Vec::new(),
+            skipped: Skipped::new(),
             failure: None,
             instant: 0,
-        };
-        world.plan();
-        Ok(world)
-    }
-
-    /// Puts everything that the scenario fixes in advance into the queue.
-    fn plan(&mut self) {
-        let nodes = self.scenario.nodes.iter().map(|node| node.start);
-        let clients = self.scenario.clients.iter().map(|client| client.start);
-        for (start, host) in nodes.chain(clients).zip(0..) {
-            self.queue.push(start.0, Event::Start(host));
-        }
-        for (action, index) in self.scenario.timeline.iter().zip(0..) {
-            self.queue.push(action.at.0, Event::Begin(index));
-        }
-        for client in 0..u32::try_from(self.scenario.clients.len()).unwrap_or(u32::MAX) {
-            self.plan_churn(client, None);
-        }
+        })
     }
 
     fn run(&mut self) -> Result<(), String> {
         let end = self.scenario.duration.0;
+        let mut script = Script::new(self.scenario, self.seed, self);
         let mut events = 0;
         while let Some((at, event)) = self.queue.pop() {
             if at > end {
@@ -131,24 +108,27 @@ impl<'a, M: Machine> World<'a, M> {
                 self.now = at;
                 self.instant = 0;
             }
-            self.dispatch(event);
+            self.dispatch(&mut script, event)?;
             while let Some((host, arrival)) = self.local.pop_front() {
                 self.deliver(host, arrival);
                 if self.failure.is_some() {
                     break;
                 }
             }
-            self.end_exhausted();
+            while let Some(action) = self.net.rules.exhausted.pop() {
+                script.end(self, action)?;
+            }
             if let Some(failure) = self.failure.take().or_else(|| self.recorder.failure()) {
                 return Err(failure);
             }
         }
         self.now = end;
+        self.skipped = script.into_skipped();
         Ok(())
     }
 
     fn finish(self) -> Result<Outcome, String> {
-        let state_hash = state::state_hash(self.scenario, &self.hosts);
+        let state_hash = state_hash(self.scenario, &self.hosts);
         let recorded = self.recorder.finish(Mono(self.now), &self.hosts)?;
         Ok(Outcome {
             notes: Vec::new(),
@@ -162,23 +142,15 @@ impl<'a, M: Machine> World<'a, M> {
         })
     }
 
-    fn dispatch(&mut self, event: Event) {
+    fn dispatch(&mut self, script: &mut Script<'_>, event: Event) -> Done {
         match event {
             Event::Wake(host) => self.wake(host),
             Event::Arrive(segment) => self.arrive(segment),
             Event::Serve(host) => self.serve(host),
             Event::DialTimeout(conn) => self.dial_timeout(conn),
-            Event::Start(host) => {
-                if !self.hosts[host].started {
-                    self.start(host);
-                }
-            }
-            Event::Begin(action) => self.begin(action),
-            Event::End(action) => self.end(action),
-            Event::RollStop(action, place) => self.roll_stop(action, place),
-            Event::RollStart(action, place) => self.roll_start(action, place),
-            Event::Churn(client) => self.churn(client),
+            Event::Script(due) => return script.due(self, due),
         }
+        Ok(())
     }
 
     /// The run cannot go on; the first reason counts.

@@ -4,24 +4,21 @@ use distro_core::ids::{ConnId, NodeId, RequestId, Str};
 use distro_core::io::{CloseReason, SendError};
 use distro_core::message::{MalformedRequest, Request, Response, ResponseBody, code};
 use distro_core::rng::Rng;
-use distro_core::time::Period;
 
 use super::World;
 use super::conn::{Conn, EndState, NOWHERE, Payload, Segment};
 use super::machine::{Arrival, Machine};
 use super::queue::Event;
-use super::rules::{Fate, Rules, Subject};
 use super::size;
 use super::slab::Slab;
 use crate::observe::Seen;
-use crate::scenario::model::{Fault, HostId, LinkSpec, Path, Scenario, What};
+use crate::scenario::model::{HostId, LinkSpec, NameAnswer, Scenario};
+use crate::world::common::RETRANSMISSION_MAX;
+use crate::world::common::rules::{Fate, LOOK_UP, Rules, Subject};
 
 /// Segments under way or waiting, in all. Why: a cluster of a thousand clients has thousands; a
 /// run that comes here has a storm that no bound of the protocol stops.
 const SEGMENTS_MAX: usize = 4_000_000;
-/// The longest time from the end of a partition to the next retransmission. Why: a TCP sender
-/// probes again one retransmission timeout after the network is back, 200 ms at least.
-const RETRANSMISSION_MAX: Period = Period::from_millis(200);
 
 /// State of all links and connections.
 #[derive(Debug)]
@@ -45,7 +42,6 @@ pub(crate) struct Network {
 impl Network {
     /// The network of a scenario.
     pub(crate) fn new(scenario: &Scenario, seed: u64) -> Network {
-        let filtered = |path: &Path| !path.kinds.is_empty() || path.requests.is_some();
         Network {
             conns: Slab::new(),
             segments: Slab::new(),
@@ -57,10 +53,7 @@ impl Network {
             faults: Rng::new(seed, "network faults"),
             link: scenario.link.clone(),
             message_bytes_max: scenario.message_bytes_max,
-            track_kinds: scenario.timeline.iter().any(|action| match &action.what {
-                What::Fault { fault, .. } => path_of(fault).is_some_and(filtered),
-                What::Call { .. } | What::Operate { .. } => false,
-            }),
+            track_kinds: scenario.tells_messages_apart(),
         }
     }
 
@@ -125,31 +118,6 @@ impl Network {
     }
 }
 
-/// The path of a fault that has one.
-pub(crate) const fn path_of(fault: &Fault) -> Option<&Path> {
-    match fault {
-        Fault::Partition(path) | Fault::Reset(path) | Fault::HalfOpen(path) => Some(path),
-        Fault::DeadStream(path)
-        | Fault::Loss { path, .. }
-        | Fault::Drop { path, .. }
-        | Fault::Delay { path, .. }
-        | Fault::Duplicate { path, .. }
-        | Fault::Reorder { path, .. }
-        | Fault::Corrupt { path, .. }
-        | Fault::Bandwidth { path, .. } => Some(path),
-        Fault::Slow { .. }
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => None,
-    }
-}
-
 fn corrupted(payload: Payload) -> Payload {
     let message = Str::from("unreadable");
     match payload {
@@ -173,11 +141,17 @@ fn corrupted(payload: Payload) -> Payload {
 impl<M: Machine> World<'_, M> {
     /// A process opens a connection.
     pub(super) fn dial(&mut self, host: u32, member: NodeId) {
-        let to = self.addresses.get(&member).copied().unwrap_or(NOWHERE);
+        let named = self.addresses.get(&member).copied().unwrap_or(NOWHERE);
+        let patience = self.hosts[host].connect_timeout;
+        let (to, patience) = match self.net.rules.look_up(host, named) {
+            None => (named, patience),
+            Some(NameAnswer::Nothing) => (NOWHERE, LOOK_UP),
+            Some(NameAnswer::OldAddress) => (NOWHERE, patience),
+        };
         let mut conn = Conn::dialing(host, to, member);
         conn.refs = 1;
         let conn = self.net.conns.insert(conn);
-        let timeout = self.now.saturating_add(self.hosts[host].connect_timeout.0);
+        let timeout = self.now.saturating_add(patience.0);
         self.queue.push(timeout, Event::DialTimeout(conn));
         if to != NOWHERE {
             self.control(conn, 0, Payload::Syn);

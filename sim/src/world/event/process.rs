@@ -1,13 +1,15 @@
 //! Processes on hosts: start and end, what waits for them, their wakes and what they want done.
 
 use distro_core::ids::ConnId;
+use distro_core::profile::Profile;
 
 use super::World;
 use super::host::NEVER;
-use super::machine::{Arrival, Birth, Effect, Machine};
+use super::machine::{Arrival, Effect, Machine};
 use super::queue::Event;
 use crate::observe::Seen;
 use crate::scenario::model::HostId;
+use crate::world::common::birth::Birth;
 
 /// Inputs handled at one moment. Why: a restart of the biggest cluster has thousands; a machine
 /// that answers itself at once would stay at one moment for ever.
@@ -21,12 +23,10 @@ const INBOX_MAX: usize = 1_000_000;
 
 impl<M: Machine> World<'_, M> {
     /// Starts a process; none may run there.
-    pub(super) fn start(&mut self, host: u32) {
+    pub(super) fn start_process(&mut self, host: u32, profile: Profile) {
         let was_off = !std::mem::replace(&mut self.hosts[host].powered, true);
         let entry = &mut self.hosts[host];
-        entry.started = true;
         entry.births += 1;
-        let profile = entry.profile;
         entry.connect_timeout = self.scenario.timing(profile).connect_timeout;
         let birth = Birth {
             scenario: self.scenario,
@@ -44,21 +44,19 @@ impl<M: Machine> World<'_, M> {
             self.reset_earlier_life(host);
         }
         self.see(host, Seen::Started);
-        if self.hosts[host].pauses == 0 {
-            self.handle(host, Arrival::Wake);
-        } else {
+        if self.hosts[host].paused {
             self.hosts[host].due = self.now;
+        } else {
+            self.handle(host, Arrival::Wake);
         }
-        self.start_workload(host);
     }
 
     /// Ends a process, if one runs there. Silent: its host loses power.
-    pub(super) fn stop(&mut self, host: u32, silent: bool) {
+    pub(super) fn stop_process(&mut self, host: u32, silent: bool) {
         let entry = &mut self.hosts[host];
         entry.powered &= !silent;
         entry.inbox.clear();
         entry.due = NEVER;
-        entry.started = true;
         entry.births += 1;
         if entry.process.take().is_some() {
             self.see(host, Seen::Stopped { silent });
@@ -86,7 +84,7 @@ impl<M: Machine> World<'_, M> {
     /// Plans when a slow host is done with the head of its inbox.
     pub(super) fn plan_service(&mut self, host: u32) {
         let entry = &mut self.hosts[host];
-        if entry.pauses > 0 || entry.serving {
+        if entry.paused || entry.serving {
             return;
         }
         let Some(head) = entry.inbox.front() else {
@@ -106,7 +104,7 @@ impl<M: Machine> World<'_, M> {
     pub(super) fn serve(&mut self, host: u32) {
         let entry = &mut self.hosts[host];
         entry.serving = false;
-        if entry.pauses > 0 {
+        if entry.paused {
             return;
         }
         if let Some(arrival) = entry.inbox.pop_front() {
@@ -126,7 +124,7 @@ impl<M: Machine> World<'_, M> {
             return;
         }
         entry.armed = NEVER;
-        if entry.process.is_none() || entry.pauses > 0 {
+        if entry.process.is_none() || entry.paused {
             return;
         }
         if entry.due > now {

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::world::script::Due;
+
 /// What is due at a moment. Small: whatever is big lies in a table and is named by its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -14,18 +16,8 @@ pub(crate) enum Event {
     Serve(u32),
     /// A dial has had no answer for the whole connect timeout.
     DialTimeout(u32),
-    /// A host's process starts for the first time.
-    Start(u32),
-    /// An action of the timeline begins.
-    Begin(u32),
-    /// A fault of the timeline ends.
-    End(u32),
-    /// A rolling restart (action, position in its list) stops a host.
-    RollStop(u32, u32),
-    /// A rolling restart starts it again.
-    RollStart(u32, u32),
-    /// A client with churn changes something.
-    Churn(u32),
+    /// The script goes on.
+    Script(Due),
 }
 
 #[derive(Debug)]

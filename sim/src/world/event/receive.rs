@@ -7,8 +7,8 @@ use super::World;
 use super::conn::{EndState, Payload};
 use super::machine::{Arrival, Machine};
 use super::queue::Event;
-use super::rules::Fate;
 use crate::scenario::model::HostId;
+use crate::world::common::rules::Fate;
 
 impl<M: Machine> World<'_, M> {
     /// The time for a dial is over.

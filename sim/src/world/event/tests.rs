@@ -15,11 +15,14 @@ use distro_core::sdk::io::SdkEvent;
 use distro_core::time::Now;
 use distro_node::carrier::Carrier;
 
-use super::machine::{Birth, Effect};
+use super::machine::Effect;
 use super::*;
 use crate::scenario::model::{
-    Action, ClientOp, ClientSpec, Expect, Fault, LinkSpec, NodeSpec, Setting, What, WorldKind,
+    Action, ClientOp, ClientSpec, Expect, Fault, HostFault, LinkSpec, NodeSpec, Setting, What,
+    WorldKind,
 };
+use crate::world::common::birth::Birth;
+use crate::world::common::clock::EPOCH_MILLIS;
 
 /// A machine whose behaviour the tests write.
 #[derive(Debug)]
@@ -238,13 +241,13 @@ fn a_dead_process_refuses_and_a_dead_host_gives_no_answer() {
     let redial = ClientOp::Deregister(key(""));
     let killed = seen(
         &scenario(1)
-            .fault(100, 0, Fault::Kill(vec![NODE]))
+            .fault(100, 0, Fault::Hosts(vec![NODE], HostFault::Kill))
             .call(1_000, redial.clone()),
     );
     assert_eq!(times(&killed, CLIENT, &["refused"]), [1_020]);
     let off = seen(
         &scenario(1)
-            .fault(100, 0, Fault::PowerOff(vec![NODE]))
+            .fault(100, 0, Fault::Hosts(vec![NODE], HostFault::PowerOff))
             .call(1_000, redial),
     );
     assert_eq!(times(&off, CLIENT, &["no answer"]), [4_000]);
@@ -252,20 +255,17 @@ fn a_dead_process_refuses_and_a_dead_host_gives_no_answer() {
 
 #[test]
 fn a_killed_process_tells_its_peers_and_a_power_cut_does_not() {
-    let killed = seen(&scenario(1).fault(100, 0, Fault::Kill(vec![NODE])));
+    let killed = seen(&scenario(1).fault(100, 0, Fault::Hosts(vec![NODE], HostFault::Kill)));
     assert_eq!(times(&killed, CLIENT, &["Closed"]), [110]);
-    let off = seen(&scenario(1).fault(100, 0, Fault::PowerOff(vec![NODE])));
+    let off = seen(&scenario(1).fault(100, 0, Fault::Hosts(vec![NODE], HostFault::PowerOff)));
     assert_eq!(times(&off, CLIENT, &["Closed"]), [0; 0]);
 }
 
 #[test]
 fn what_reaches_a_new_life_on_an_old_connection_draws_a_reset() {
-    let restart = Fault::Restart {
-        hosts: vec![NODE],
-        profile: None,
-    };
+    let restart = Fault::Hosts(vec![NODE], HostFault::Restart { profile: None });
     let cut = scenario(1)
-        .fault(100, 0, Fault::PowerOff(vec![NODE]))
+        .fault(100, 0, Fault::Hosts(vec![NODE], HostFault::PowerOff))
         .fault(2_000, 0, restart);
     let quiet = seen(&cut.clone());
     assert_eq!(times(&quiet, CLIENT, &["Closed"]), [0; 0]);
@@ -278,7 +278,7 @@ fn what_reaches_a_new_life_on_an_old_connection_draws_a_reset() {
 
 #[test]
 fn a_paused_host_handles_timers_then_arrivals_when_it_resumes() {
-    let pause = Fault::Pause(vec![CLIENT]);
+    let pause = Fault::Hosts(vec![CLIENT], HostFault::Pause);
     let run = scenario(1)
         .call(900, ClientOp::Subscribe(key("2")))
         .ask(990, "a")
@@ -308,7 +308,7 @@ fn a_paused_host_handles_timers_then_arrivals_when_it_resumes() {
 
 #[test]
 fn overlapping_pauses_end_with_the_last_one() {
-    let pause = || Fault::Pause(vec![NODE]);
+    let pause = || Fault::Hosts(vec![NODE], HostFault::Pause);
     let run = scenario(1)
         .fault(1_000, 3_000, pause())
         .fault(2_000, 6_000, pause())
@@ -318,10 +318,12 @@ fn overlapping_pauses_end_with_the_last_one() {
 
 #[test]
 fn a_slow_host_takes_its_time_for_each_message() {
-    let slow = Fault::Slow {
-        hosts: vec![NODE],
-        per_message: Period::from_millis(100),
-    };
+    let slow = Fault::Hosts(
+        vec![NODE],
+        HostFault::Slow {
+            per_message: Period::from_millis(100),
+        },
+    );
     let run = scenario(1)
         .fault(500, 10_000, slow)
         .ask(1_000, "a")
@@ -340,29 +342,27 @@ fn a_deadline_follows_the_hosts_own_clock() {
         times(&seen, CLIENT, &["ListIgnored"])[1]
     };
     assert_eq!(wake(scenario(1)), 11_000);
-    let fast = Fault::Drift {
-        hosts: vec![CLIENT],
-        ppm: 1_000_000,
-    };
+    let fast = Fault::Hosts(vec![CLIENT], HostFault::Drift { ppm: 1_000_000 });
     assert_eq!(wake(scenario(1).fault(6_000, 60_000, fast)), 8_500);
-    let jump = Fault::MonoJump {
-        hosts: vec![CLIENT],
-        by: Period::from_secs(4),
-    };
+    let jump = Fault::Hosts(
+        vec![CLIENT],
+        HostFault::MonoJump {
+            by: Period::from_secs(4),
+        },
+    );
     assert_eq!(wake(scenario(1).fault(6_000, 0, jump)), 7_000);
-    let wall = Fault::WallJump {
-        hosts: vec![CLIENT],
-        by_millis: 3_600_000,
-    };
+    let wall = Fault::Hosts(
+        vec![CLIENT],
+        HostFault::WallJump {
+            by_millis: 3_600_000,
+        },
+    );
     assert_eq!(wake(scenario(1).fault(6_000, 0, wall)), 11_000);
 }
 
 #[test]
 fn a_wall_jump_that_lasts_jumps_back() {
-    let jump = Fault::WallJump {
-        hosts: vec![CLIENT],
-        by_millis: 500_000,
-    };
+    let jump = Fault::Hosts(vec![CLIENT], HostFault::WallJump { by_millis: 500_000 });
     let run = scenario(1)
         .fault(1_000, 4_000, jump)
         .call(1_000, ClientOp::Subscribe(key("1")))
@@ -372,7 +372,7 @@ fn a_wall_jump_that_lasts_jumps_back() {
         .filter(|(_, host, what)| *host == 1 && what.contains("ListIgnored"))
         .filter_map(|(_, _, what)| what.split('"').nth(5)?.parse().ok())
         .collect();
-    let from_epoch: Vec<i64> = stamps.iter().map(|at| at - clock::EPOCH_MILLIS).collect();
+    let from_epoch: Vec<i64> = stamps.iter().map(|at| at - EPOCH_MILLIS).collect();
     assert_eq!(from_epoch, [0, 502_000, 6_000]);
 }
 
@@ -380,7 +380,11 @@ fn a_wall_jump_that_lasts_jumps_back() {
 fn a_rolling_restart_takes_one_host_after_the_other() {
     let hosts = vec![HostId(1), HostId(2)];
     let (every, down) = (Period::from_secs(10), Period::from_secs(3));
-    let seen = seen(&scenario(2).fault(5_000, 0, Fault::RollingRestart { hosts, every, down }));
+    let seen = seen(&scenario(2).fault(
+        5_000,
+        0,
+        Fault::Hosts(hosts, HostFault::RollingRestart { every, down }),
+    ));
     for (host, stop) in [(HostId(1), 5_000), (HostId(2), 15_000)] {
         assert_eq!(times(&seen, host, &["Stopped"]), [stop]);
         assert_eq!(times(&seen, host, &["Started"]), [0, stop + 3_000]);
@@ -391,7 +395,7 @@ fn a_rolling_restart_takes_one_host_after_the_other() {
 #[test]
 fn a_call_to_a_dead_client_is_reported_as_skipped() {
     let run = scenario(1)
-        .fault(100, 0, Fault::Kill(vec![CLIENT]))
+        .fault(100, 0, Fault::Hosts(vec![CLIENT], HostFault::Kill))
         .ask(1_000, "a");
     let options = RunOptions::new(WorldKind::Event, 1);
     let mut world: World<'_, Probe> = World::new(&run, &options).unwrap();

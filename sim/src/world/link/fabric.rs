@@ -14,17 +14,12 @@ use distro_core::message::MessageKind;
 use distro_core::rng::Rng;
 use distro_core::time::{Now, Period};
 
-use crate::scenario::model::{Fault, HostId, LinkSpec, Path, Scenario, What};
-use crate::world::event::clock::Clock;
-use crate::world::event::host::nodes_of;
-use crate::world::event::network::path_of;
-use crate::world::event::rules::{Fate, Rules};
+use crate::scenario::model::{HostId, LinkFault, LinkSpec, Path, Scenario};
+use crate::world::common::clock::Clock;
+use crate::world::common::nodes_of;
+use crate::world::common::rules::{Fate, Rules};
+use crate::world::script::stage::Turn;
 
-/// The longest time from the end of a partition to the next retransmission, as in the world
-/// `event`.
-const RETRANSMISSION_MAX: Period = Period::from_millis(200);
-/// The longest time a host may have been up before the run starts, as in the world `event`.
-const BOOT_MAX: Period = Period::from_secs(1_000);
 /// Requests whose kind is remembered per connection and direction. The oldest goes first.
 const KINDS_MAX: usize = 4_096;
 
@@ -42,8 +37,8 @@ pub(crate) enum Power {
 #[derive(Debug)]
 struct HostState {
     power: Power,
-    pauses: u32,
-    slow: Vec<(u32, Period)>,
+    paused: bool,
+    slow: Option<Period>,
     /// True time until which it is busy with earlier messages.
     busy_until: u64,
     clock: Clock,
@@ -184,7 +179,6 @@ const fn micros(time: u64) -> Duration {
 impl Fabric {
     /// The fabric of a scenario before anything started.
     pub(crate) fn new(scenario: &Scenario, seed: u64, medium: Medium) -> Fabric {
-        let filtered = |path: &Path| !path.kinds.is_empty() || path.requests.is_some();
         let count = |hosts: usize| u32::try_from(hosts).unwrap_or(u32::MAX);
         let nodes = (0..nodes_of(scenario)).map(|node| scenario.setting.addresses.node_ip(node));
         let clients = 0..count(scenario.clients.len());
@@ -193,16 +187,13 @@ impl Fabric {
             .map(HostId)
             .take(scenario.hosts())
             .map(|host| scenario.host_name(host));
-        let hosts = names.map(|name| {
-            let boot = Rng::new(seed, &format!("boot {name}")).period(Period::ZERO, BOOT_MAX);
-            HostState {
-                power: Power::Down,
-                pauses: 0,
-                slow: Vec::new(),
-                busy_until: 0,
-                clock: Clock::new(boot),
-                waiting: Vec::new(),
-            }
+        let hosts = names.map(|name| HostState {
+            power: Power::Down,
+            paused: false,
+            slow: None,
+            busy_until: 0,
+            clock: Clock::booted(seed, name),
+            waiting: Vec::new(),
         });
         Fabric {
             inner: Mutex::new(Inner {
@@ -216,10 +207,7 @@ impl Fabric {
             }),
             medium,
             link: scenario.link.clone(),
-            track_kinds: scenario.timeline.iter().any(|action| match &action.what {
-                What::Fault { fault, .. } => path_of(fault).is_some_and(filtered),
-                What::Call { .. } | What::Operate { .. } => false,
-            }),
+            track_kinds: scenario.tells_messages_apart(),
             addresses: nodes.chain(clients).zip(0..).collect(),
         }
     }
@@ -264,9 +252,9 @@ impl Fabric {
     }
 
     /// Changes a host's clocks; who sleeps on them looks again.
-    pub(crate) fn change_clock(&self, host: u32, change: impl FnOnce(&mut Clock)) {
+    pub(crate) fn turn_clock(&self, host: u32, at: u64, turn: Turn) {
         let mut inner = self.lock();
-        change(&mut inner.hosts[host as usize].clock);
+        inner.hosts[host as usize].clock.turn(at, turn);
         inner.wake_host(host);
     }
 
@@ -280,31 +268,28 @@ impl Fabric {
     ) -> Option<u64> {
         let mut inner = self.lock();
         let state = &mut inner.hosts[host as usize];
-        if state.pauses == 0 && state.clock.read(at).mono >= deadline {
+        if !state.paused && state.clock.read(at).mono >= deadline {
             return Some(0);
         }
         state.remember(waker);
-        (state.pauses == 0).then(|| state.clock.when(deadline).saturating_sub(at).max(1))
+        (!state.paused).then(|| state.clock.when(deadline).saturating_sub(at).max(1))
     }
 
-    /// A pause begins (1) or ends (-1).
-    pub(crate) fn pause(&self, host: u32, change: i32) -> bool {
+    /// A host stands still from now on, or goes on.
+    pub(crate) fn pause(&self, host: u32, pause: bool) {
         let mut inner = self.lock();
-        let state = &mut inner.hosts[host as usize];
-        state.pauses = state.pauses.saturating_add_signed(change);
-        let runs = state.pauses == 0;
-        if runs {
+        inner.hosts[host as usize].paused = pause;
+        if !pause {
             inner.wake_host(host);
             inner.wake_conns();
         }
-        runs
     }
 
     /// True when the host runs; else the waker is called when it does again.
     pub(crate) fn runs(&self, host: u32, waker: &Waker) -> bool {
         let mut inner = self.lock();
         let state = &mut inner.hosts[host as usize];
-        if state.pauses == 0 {
+        if !state.paused {
             return true;
         }
         state.remember(waker);
@@ -313,16 +298,12 @@ impl Fabric {
 
     /// True while a pause lasts.
     pub(crate) fn is_paused(&self, host: u32) -> bool {
-        self.lock().hosts[host as usize].pauses > 0
+        self.lock().hosts[host as usize].paused
     }
 
-    /// A host gets slow, or gets over it.
-    pub(crate) fn slow(&self, host: u32, action: u32, per_message: Option<Period>) {
-        let state = &mut self.lock().hosts[host as usize];
-        state.slow.retain(|(owner, _)| *owner != action);
-        state
-            .slow
-            .extend(per_message.map(|period| (action, period)));
+    /// A host takes this long for each message from now on, or is as fast as any.
+    pub(crate) fn slow(&self, host: u32, per_message: Option<Period>) {
+        self.lock().hosts[host as usize].slow = per_message;
     }
 
     /// When the host at this end, which got a message just now, is done with it.
@@ -333,10 +314,7 @@ impl Fabric {
             return now;
         };
         let state = &mut inner.hosts[conn.hosts[end.side] as usize];
-        let takes = state
-            .slow
-            .iter()
-            .fold(0, |sum: u64, (_, period)| sum.saturating_add(period.0));
+        let takes = state.slow.unwrap_or_default().0;
         if takes == 0 {
             return now;
         }
@@ -346,25 +324,29 @@ impl Fabric {
 
     // Rules.
 
-    /// A fault begins; false when it is none of the links'.
-    pub(crate) fn begin(&self, action: u32, fault: &Fault) -> bool {
+    /// A fault of links begins.
+    pub(crate) fn begin(&self, action: u32, path: &Path, fault: &LinkFault) {
         let mut inner = self.lock();
         let hosts = inner.hosts.len();
-        let taken = inner.rules.begin(action, fault, hosts);
+        inner.rules.begin(action, path, fault, hosts);
         inner.wake_conns();
-        taken
     }
 
-    /// A fault ends.
+    /// It ends.
     pub(crate) fn end(&self, action: u32) {
         let mut inner = self.lock();
         inner.rules.end(action);
         inner.wake_conns();
     }
 
-    /// Faults that have nothing left to do.
-    pub(crate) fn exhausted(&self) -> Vec<u32> {
-        std::mem::take(&mut self.lock().rules.exhausted)
+    /// All streams that wait look again.
+    pub(crate) fn wake_all(&self) {
+        self.lock().wake_conns();
+    }
+
+    /// Asks the rules of the links something.
+    pub(crate) fn rules<T>(&self, ask: impl FnOnce(&mut Rules) -> T) -> T {
+        ask(&mut self.lock().rules)
     }
 }
 

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use distro_core::time::Period;
 use tokio::sync::watch;
 
 use super::netns::Links;
 use super::plan::{Ground, Plan, RealTime};
 use super::relay::{Relay, Way};
-use crate::scenario::model::{Fault, HostId, Scenario};
-use crate::world::event::fault::hosts_of;
-use crate::world::event::host::nodes_of;
+use super::stage::MESSAGES;
+use crate::scenario::model::{ConnFault, HostId, LinkFault, Path, Scenario};
+use crate::world::common::nodes_of;
+use crate::world::common::rules::Rules;
 use crate::world::link::fabric::{Fabric, Medium, Power};
 
 /// What went wrong outside the driver's own turns, if anything.
@@ -85,29 +87,61 @@ impl<'a> Between<'a> {
         }
     }
 
-    /// A fault begins; false when it is none of what lies between hosts.
-    pub(super) fn begin(&mut self, action: u32, fault: &Fault, now: u64) -> Result<bool, String> {
+    /// A fault of links begins.
+    pub(super) fn begin(
+        &mut self,
+        action: u32,
+        path: &Path,
+        fault: &LinkFault,
+    ) -> Result<(), String> {
         match self {
-            Between::Relay(doors) => Ok(doors.begin(action, fault, now)),
-            Between::Spaces(links) => links.begin(action, fault),
+            Between::Relay(doors) => {
+                doors.fabric.begin(action, path, fault);
+                doors.change();
+                Ok(())
+            }
+            Between::Spaces(links) => links.begin(action, path, fault),
         }
     }
 
-    /// A fault ends.
-    pub(super) fn end(&mut self, action: u32, fault: &Fault) -> Result<(), String> {
+    /// It ends.
+    pub(super) fn end(&mut self, action: u32) -> Result<(), String> {
         match self {
             Between::Relay(doors) => {
-                doors.end(action, fault);
+                doors.fabric.end(action);
+                doors.change();
                 Ok(())
             }
             Between::Spaces(links) => links.end(action),
         }
     }
 
+    /// Something happens to the connections that exist.
+    pub(super) fn cut(&mut self, path: &Path, fault: ConnFault, now: u64) -> Result<(), String> {
+        match self {
+            Between::Relay(doors) => {
+                doors.fabric.cut(path, fault, now);
+                Ok(())
+            }
+            Between::Spaces(links) => links.cut(path, fault),
+        }
+    }
+
+    /// A host takes this long for each message from now on, or is as fast as any.
+    pub(super) fn slow(&mut self, host: u32, per_message: Option<Period>) -> Result<(), String> {
+        match self {
+            Between::Relay(doors) => {
+                doors.fabric.slow(host, per_message);
+                Ok(())
+            }
+            Between::Spaces(_) => Err(MESSAGES.to_owned()),
+        }
+    }
+
     /// Faults that have nothing left to do.
     pub(super) fn exhausted(&self) -> Vec<u32> {
         match self {
-            Between::Relay(doors) => doors.fabric.exhausted(),
+            Between::Relay(doors) => doors.fabric.rules(Rules::take_exhausted),
             Between::Spaces(_) => Vec::new(),
         }
     }
@@ -115,12 +149,13 @@ impl<'a> Between<'a> {
     /// Something on a host takes connections from now on.
     pub(super) fn up(&mut self, host: u32, now: u64) -> Result<(), String> {
         match self {
-            Between::Relay(Doors { fabric, changed }) => {
+            Between::Relay(doors) => {
+                let fabric = &doors.fabric;
                 if fabric.power(host) == Power::Off {
                     fabric.reset_earlier_life(host, now);
                 }
                 fabric.set_power(host, Power::Running);
-                changed.send_modify(|count| *count += 1);
+                doors.change();
                 Ok(())
             }
             Between::Spaces(links) => links.power(host as usize, true),
@@ -130,13 +165,14 @@ impl<'a> Between<'a> {
     /// What runs on a host is about to end; nobody is told when it is `silent`.
     pub(super) fn down(&mut self, host: u32, silent: bool) -> Result<(), String> {
         match self {
-            Between::Relay(Doors { fabric, changed }) => {
+            Between::Relay(doors) => {
+                let fabric = &doors.fabric;
                 if silent {
                     fabric.vanish(host);
                 }
                 let off = silent || fabric.power(host) == Power::Off;
                 fabric.set_power(host, if off { Power::Off } else { Power::Down });
-                changed.send_modify(|count| *count += 1);
+                doors.change();
                 Ok(())
             }
             Between::Spaces(links) if silent => links.power(host as usize, false),
@@ -160,47 +196,8 @@ impl<'a> Between<'a> {
 }
 
 impl Doors {
-    fn begin(&self, action: u32, fault: &Fault, now: u64) -> bool {
-        if self.fabric.begin(action, fault) {
-            self.changed.send_modify(|count| *count += 1);
-            return true;
-        }
-        match fault {
-            Fault::Reset(path) => self.fabric.reset(path, now),
-            Fault::HalfOpen(path) => self.fabric.half_open(path, now),
-            Fault::DeadStream(path) => self.fabric.dead_stream(path),
-            Fault::Slow { hosts, per_message } => {
-                for host in hosts {
-                    self.fabric.slow(host.0, action, Some(*per_message));
-                }
-            }
-            // The fabric's rules took the first ones; the others are of hosts.
-            Fault::Partition(_)
-            | Fault::Loss { .. }
-            | Fault::Drop { .. }
-            | Fault::Delay { .. }
-            | Fault::Duplicate { .. }
-            | Fault::Reorder { .. }
-            | Fault::Corrupt { .. }
-            | Fault::Bandwidth { .. }
-            | Fault::Pause(_)
-            | Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. }
-            | Fault::WallJump { .. }
-            | Fault::MonoJump { .. }
-            | Fault::Drift { .. }
-            | Fault::FailApply { .. } => return false,
-        }
-        true
-    }
-
-    fn end(&self, action: u32, fault: &Fault) {
-        self.fabric.end(action);
-        for host in hosts_of(fault) {
-            self.fabric.slow(host.0, action, None);
-        }
+    /// Who keeps a door looks again.
+    fn change(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
 }

@@ -13,7 +13,7 @@ use distro_core::hash::hash_of;
 use distro_core::sdk::io::{SdkConfig, SdkInput, SdkOutput};
 use distro_core::time::Now;
 use distro_node::net::tokio::{TokioClock, TokioListener, TokioNet};
-use distro_node::net::{Net, Stream};
+use distro_node::net::{Net, Stream, literal};
 use distro_node::shell::sdk::{Asked, SdkShell};
 use distro_node::shell::{ShellError, Tap};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -64,14 +64,16 @@ impl Net for BoundNet {
         TokioNet.listen(port).await
     }
 
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        literal(host).map(|ip| vec![ip])
+    }
+
     async fn connect(
         &self,
         host: &str,
         port: u16,
     ) -> io::Result<Stream<OwnedReadHalf, OwnedWriteHalf>> {
-        let ip: IpAddr = host
-            .parse()
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let ip = literal(host)?;
         let socket = self.0.socket()?;
         let stream = socket.connect(SocketAddr::new(ip, port)).await?;
         let (reader, writer) = stream.into_split();
@@ -119,22 +121,15 @@ impl Tap<SdkInput, SdkOutput> for Recorder {
 /// Stops a task: while it is shut the task is not polled.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    pauses: Cell<u32>,
+    paused: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Gate {
     /// A pause begins, or ends.
     pub(super) fn pause(&self, pause: bool) {
-        let pauses = self.pauses.get();
-        self.pauses.set(if pause {
-            pauses + 1
-        } else {
-            pauses.saturating_sub(1)
-        });
-        if self.pauses.get() == 0
-            && let Some(waker) = self.waiting.borrow_mut().take()
-        {
+        self.paused.set(pause);
+        if !pause && let Some(waker) = self.waiting.borrow_mut().take() {
             waker.wake();
         }
     }
@@ -149,7 +144,7 @@ impl<F: Future> Future for Gated<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        if self.gate.pauses.get() > 0 {
+        if self.gate.paused.get() {
             *self.gate.waiting.borrow_mut() = Some(context.waker().clone());
             return Poll::Pending;
         }

@@ -23,9 +23,9 @@ use super::plan::{Plan, RealTime};
 use super::process::{News, NodeProcess, Start};
 use super::replay::{Life, LifeOf, Lived, Told};
 use crate::scenario::model::{ClientOp, HostId, Scenario};
-use crate::world::event::machine::{Birth, call_of, sdk_config};
-use crate::world::event::workload::Application;
-use crate::world::link::agenda::Agenda;
+use crate::world::common::birth::{Birth, call_of, sdk_config};
+use crate::world::script::agenda::Agenda;
+use crate::world::script::{Script, Skipped};
 
 /// How often the driver looks at what tells nobody. It is also how delays are measured.
 const TICK: u64 = 5_000;
@@ -50,9 +50,7 @@ pub(super) enum Running {
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) running: Running,
-    /// It was started or stopped once.
-    pub(super) started: bool,
-    pub(super) pauses: u32,
+    pub(super) paused: bool,
     seeds: Rng,
     births: u64,
     calls: u64,
@@ -61,15 +59,16 @@ pub(super) struct Host {
 /// The run.
 pub(super) struct Driver<'a> {
     pub(super) scenario: &'a Scenario,
+    seed: u64,
     pub(super) plan: &'a Plan,
     pub(super) time: RealTime,
     /// What the machine's clock showed at the start of the run.
     zero: u64,
     pub(super) between: Between<'a>,
     pub(super) hosts: Vec<Host>,
-    pub(super) applications: Vec<Application>,
-    pub(super) lasting: Vec<bool>,
     pub(super) agenda: Agenda,
+    /// Actions that have just ended.
+    pub(super) over: Vec<u32>,
     /// Actions that end when these hosts are up.
     pub(super) ending: BTreeMap<u32, BTreeSet<u32>>,
     lives: Vec<Life>,
@@ -94,23 +93,21 @@ impl<'a> Driver<'a> {
         let all = (0..).map(HostId).take(scenario.hosts());
         let hosts = all.map(|host| Host {
             running: Running::Nothing,
-            started: false,
-            pauses: 0,
+            paused: false,
             seeds: Rng::new(seed, &format!("lives {}", scenario.host_name(host))),
             births: 0,
             calls: 0,
         });
-        let clients = scenario.clients.iter();
         Ok(Driver {
             scenario,
+            seed,
             plan,
             time,
             zero: zero_of(&time.clock),
             between: Between::new(scenario, plan, seed, time)?,
             hosts: hosts.collect(),
-            applications: clients.map(|spec| Application::new(spec, seed)).collect(),
-            lasting: vec![false; scenario.timeline.len()],
-            agenda: Agenda::new(scenario),
+            agenda: Agenda::default(),
+            over: Vec::new(),
             ending: BTreeMap::new(),
             lives: Vec::new(),
             told: Vec::new(),
@@ -129,15 +126,17 @@ impl<'a> Driver<'a> {
     /// Something that the world needs failed, or somebody interrupted.
     pub(super) async fn run(mut self, mut interrupted: Interrupted) -> Result<Lived, String> {
         self.between.open(self.scenario, self.plan, &self.failure);
-        self.plan_churns();
+        let mut script = Script::new(self.scenario, self.seed, &mut self);
         let end = self.scenario.duration.0;
         loop {
             for action in self.between.exhausted() {
-                self.end(action)?;
+                script.end(&mut self, action)?;
+                self.tell_ends();
             }
             let now = self.time.now();
             while let Some(due) = self.agenda.pop(now) {
-                self.dispatch(due)?;
+                script.due(&mut self, due)?;
+                self.tell_ends();
             }
             if let Some(failure) = self.failure.borrow_mut().take() {
                 return Err(failure);
@@ -158,7 +157,7 @@ impl<'a> Driver<'a> {
                 }
             }
         }
-        self.finish()
+        self.finish(script.into_skipped())
     }
 
     fn hear(&mut self, news: News) -> Result<(), String> {
@@ -192,7 +191,7 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         *up = true;
-        if self.hosts[host as usize].pauses > 0
+        if self.hosts[host as usize].paused
             && let Running::Node { process, .. } = &self.hosts[host as usize].running
         {
             process.pause(true)?;
@@ -226,14 +225,8 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// True while something runs, or is about to, on a host.
-    pub(super) fn runs(&self, host: u32) -> bool {
-        !matches!(self.hosts[host as usize].running, Running::Nothing)
-    }
-
     /// Starts what belongs on a host; nothing may run there.
-    pub(super) fn start(&mut self, host: u32) -> Result<(), String> {
-        self.hosts[host as usize].started = true;
+    pub(super) fn start_process(&mut self, host: u32) -> Result<(), String> {
         self.hosts[host as usize].births += 1;
         match self.scenario.client(HostId(host)) {
             None => self.start_node(host),
@@ -292,16 +285,11 @@ impl<'a> Driver<'a> {
         };
         self.told.push((born.mono.0, Told::Started { host, life }));
         self.hosts[host as usize].running = Running::Client(client);
-        self.applications[index].withdrawn.fill(false);
-        for op in self.applications[index].start.clone() {
-            self.call(host, op)?;
-        }
         self.is_up(host, born.mono.0)
     }
 
     /// Ends what runs on a host, if anything does.
-    pub(super) fn stop(&mut self, host: u32, silent: bool) -> Result<(), String> {
-        self.hosts[host as usize].started = true;
+    pub(super) fn stop_process(&mut self, host: u32, silent: bool) -> Result<(), String> {
         self.between.down(host, silent)?;
         let was_up = match std::mem::take(&mut self.hosts[host as usize].running) {
             Running::Nothing => return Ok(()),
@@ -325,7 +313,7 @@ impl<'a> Driver<'a> {
     }
 
     /// A client's application calls it.
-    pub(super) fn call(&mut self, host: u32, op: ClientOp) -> Result<(), String> {
+    pub(super) fn call_client(&mut self, host: u32, op: ClientOp) -> Result<(), String> {
         let plan = &mut self.hosts[host as usize];
         let Running::Client(client) = &plan.running else {
             return Ok(());
@@ -346,7 +334,7 @@ impl<'a> Driver<'a> {
     }
 
     /// The run is over: everything ends, and what was written down is kept.
-    fn finish(mut self) -> Result<Lived, String> {
+    fn finish(mut self, skipped: Skipped) -> Result<Lived, String> {
         for host in &mut self.hosts {
             match std::mem::take(&mut host.running) {
                 Running::Node { process, life, .. } => {
@@ -361,6 +349,7 @@ impl<'a> Driver<'a> {
         let notes = self.between.notes()?;
         Ok(Lived {
             notes,
+            skipped,
             lives: self.lives,
             told: self.told,
             calls: self.calls,

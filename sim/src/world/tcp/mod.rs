@@ -45,10 +45,10 @@
 //! that is itself killed leaves a node whose recording has no reader: it stops at its next input.
 //!
 //! # Layout
-//! - [`plan`] addresses and ports · [`support`] what it can do · [`process`] a node's process ·
+//! - [`plan`] addresses and ports · [`process`] a node's process ·
 //!   [`client`] a client · [`place`] where either is · [`operate`] the operator's hand
 //! - [`between`] what lies between: [`relay`], or [`netns`]
-//! - [`driver`] the run, [`timeline`] what happens when · [`replay`] the verdict · [`lag`] delays ·
+//! - [`driver`] the run, [`stage`] what the script wants done · [`replay`] the verdict · [`lag`] delays ·
 //!   [`interrupt`] signals
 
 mod between;
@@ -63,27 +63,15 @@ mod plan;
 mod process;
 mod relay;
 mod replay;
-mod support;
-mod timeline;
+mod stage;
 
-use std::path::PathBuf;
-
-use crate::run::{Outcome, RunOptions};
+pub use crate::outcome::TcpOptions as Options;
+use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::model::Scenario;
 
 /// True when a signal ended a run of this world: whoever started it is to end as well.
 pub fn interrupted() -> bool {
     interrupt::told()
-}
-
-/// How to run in this world.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Options {
-    /// The binary `distro`; the one beside this program when absent.
-    pub distro: Option<PathBuf>,
-    /// Gives every host a network namespace of its own, with real packet loss, in place of the
-    /// relay. Needs root.
-    pub netns: bool,
 }
 
 /// Runs a scenario in real time.
@@ -92,7 +80,7 @@ pub struct Options {
 /// It could not be done: no binary, no free addresses, a process that ended by itself, a recording
 /// that does not replay, an interrupt.
 pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
-    let (mut scenario, skipped) = support::possible(scenario, options.tcp.netns)?;
+    let (mut scenario, skipped) = stage::possible(scenario, options.tcp.netns)?;
     let plan = plan::Plan::claim(&mut scenario, &options.tcp)?;
     let interrupted = interrupt::watch()?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -21,13 +21,13 @@ use super::client::Log;
 use super::lag::Lag;
 use crate::observe::Tables;
 use crate::observe::{Observation, Seen};
-use crate::run::{Outcome, RunOptions};
+use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::model::{ClientOp, HostId, Scenario};
-use crate::world::event::fault::first_host;
-use crate::world::event::host::nodes_of;
-use crate::world::event::record::Recorder;
-use crate::world::event::state::state_hash;
+use crate::world::common::nodes_of;
+use crate::world::common::record::Recorder;
+use crate::world::common::state::state_hash;
 use crate::world::link::tell::{ClientTap, HostTap, Sees};
+use crate::world::script::Skipped;
 
 /// One step of a machine, as it was recorded.
 #[derive(Debug, Clone)]
@@ -98,6 +98,8 @@ pub(super) enum Told {
 pub(super) struct Lived {
     /// What is to be said of it, in words.
     pub(super) notes: Vec<String>,
+    /// What could not be done.
+    pub(super) skipped: Skipped,
     pub(super) lives: Vec<Life>,
     /// By true time.
     pub(super) told: Vec<(u64, Told)>,
@@ -140,9 +142,10 @@ pub(super) fn judge(
     mut scenario: Scenario,
     options: &RunOptions,
     lived: Lived,
-    skipped: Vec<(u32, String)>,
+    mut skipped: Skipped,
 ) -> Result<Outcome, String> {
     let end = scenario.duration.0;
+    skipped.extend(lived.skipped);
     let mut lag = Lag::default();
     lag.note(lived.lag);
     let pauses = pauses(&lived.told, end);
@@ -159,33 +162,33 @@ pub(super) fn judge(
     }
     scenario.setting.lag = Period(lag.longest());
     let entries = merged(&lived.told, &parts, end);
-    let stage = Rc::new(Stage::new(&scenario, options, lived.calls)?);
+    let retelling = Rc::new(Retelling::new(&scenario, options, lived.calls)?);
     let parts = parts.into_iter();
     let mut players: Vec<Option<Player>> = parts
-        .map(|part| part.map(|part| Player::new(part, &stage)).transpose())
+        .map(|part| part.map(|part| Player::new(part, &retelling)).transpose())
         .collect::<Result<_, String>>()?;
     for (at, entry) in entries {
-        stage.at.set(at);
+        retelling.at.set(at);
         match entry {
-            Entry::Told(told) => stage.tell(&scenario, told, &mut players),
+            Entry::Told(told) => retelling.tell(&scenario, told, &mut players),
             Entry::Step(life) => {
                 if let Some(player) = &mut players[life] {
-                    player.step(&stage.machines);
+                    player.step(&retelling.machines);
                 }
             }
         }
     }
     drop(players);
-    let recorder = stage.recorder.borrow_mut().take();
+    let recorder = retelling.recorder.borrow_mut().take();
     let recorder = recorder.ok_or("the recorder is gone")?;
-    let recorded = recorder.finish(Mono(end), &stage.machines)?;
+    let recorded = recorder.finish(Mono(end), &retelling.machines)?;
     Ok(Outcome {
         verdict: recorded.verdict,
         skipped,
         simulated: Period(end),
         events: recorded.entries,
         trace_hash: recorded.hash,
-        state_hash: state_hash(&scenario, &stage.machines),
+        state_hash: state_hash(&scenario, &retelling.machines),
         lag: Some(scenario.setting.lag),
         notes: lived.notes,
     })
@@ -355,7 +358,7 @@ impl Tables for Machines {
 }
 
 /// What the checks watch.
-struct Stage {
+struct Retelling {
     recorder: RefCell<Option<Recorder>>,
     machines: Machines,
     /// True time.
@@ -364,12 +367,12 @@ struct Stage {
     addresses: BTreeMap<Str, u32>,
 }
 
-impl Stage {
+impl Retelling {
     fn new(
         scenario: &Scenario,
         options: &RunOptions,
         calls: BTreeMap<(u32, u64), ClientOp>,
-    ) -> Result<Stage, String> {
+    ) -> Result<Retelling, String> {
         let addresses = scenario.setting.addresses;
         let nodes = nodes_of(scenario);
         let hosts = u32::try_from(scenario.hosts()).unwrap_or(u32::MAX);
@@ -377,7 +380,7 @@ impl Stage {
             Some(client) => addresses.client_ip(client),
             None => addresses.node_ip(host),
         };
-        Ok(Stage {
+        Ok(Retelling {
             recorder: RefCell::new(Some(Recorder::new(scenario, options)?)),
             machines: Machines(RefCell::new((0..hosts).map(|_| None).collect())),
             at: Cell::new(0),
@@ -392,12 +395,12 @@ impl Stage {
             Told::Began(action) => {
                 let index = action as usize;
                 let action = &scenario.timeline[index];
-                self.see(first_host(action).0, Seen::Began { index, action });
+                self.see(action.first_host().0, Seen::Began { index, action });
             }
             Told::Ended(action) => {
                 let index = action as usize;
                 let action = &scenario.timeline[index];
-                self.see(first_host(action).0, Seen::Ended { index, action });
+                self.see(action.first_host().0, Seen::Ended { index, action });
             }
             Told::Started { host, life } => {
                 let machine = players[life].as_mut().and_then(|player| player.enter());
@@ -414,7 +417,7 @@ impl Stage {
     }
 }
 
-impl Sees for Stage {
+impl Sees for Retelling {
     fn see(&self, host: u32, what: Seen<'_>) {
         let seen = Observation {
             at: Mono(self.at.get()),
@@ -437,11 +440,11 @@ impl Sees for Stage {
 
 /// The steps that are left, and who tells of them.
 enum Lines {
-    Node(IntoIter<Step<Input>>, HostTap<Stage>),
-    Sdk(IntoIter<Step<SdkInput>>, ClientTap<Stage>),
+    Node(IntoIter<Step<Input>>, HostTap<Retelling>),
+    Sdk(IntoIter<Step<SdkInput>>, ClientTap<Retelling>),
 }
 
-/// One life on the stage.
+/// One life that is retold.
 struct Player {
     host: u32,
     /// Until it enters.
@@ -450,16 +453,16 @@ struct Player {
 }
 
 impl Player {
-    fn new(part: Part, stage: &Rc<Stage>) -> Result<Player, String> {
+    fn new(part: Part, retelling: &Rc<Retelling>) -> Result<Player, String> {
         let host = part.host;
         let (machine, lines) = match part.script {
             Script::Node(config, born, steps) => {
-                let tap = HostTap::new(stage.clone(), host);
+                let tap = HostTap::new(retelling.clone(), host);
                 let node = Box::new(new_node(*config, born)?);
                 (Machine::Node(node), Lines::Node(steps.into_iter(), tap))
             }
             Script::Sdk(config, born, steps) => {
-                let tap = ClientTap::new(stage.clone(), host);
+                let tap = ClientTap::new(retelling.clone(), host);
                 let sdk = Box::new(Sdk::new(*config, born));
                 (Machine::Sdk(sdk), Lines::Sdk(steps.into_iter(), tap))
             }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::clock::HostClock;
 use super::net::{FaultNet, TurmoilNet};
-use super::stage::{Process, Stage};
+use super::shared::{Process, Shared};
 use crate::observe::Seen;
 use crate::world::link::tell::{ClientTap, HostTap, Sees};
 
@@ -28,23 +28,23 @@ pub(crate) type Ended = Result<(), Box<dyn Error>>;
 pub(crate) type Cradle = Rc<RefCell<Option<Config>>>;
 
 /// Runs a node if one is to be born, and else stays silent.
-pub(crate) async fn node(stage: Rc<Stage>, host: u32, cradle: Cradle) -> Ended {
+pub(crate) async fn node(shared: Rc<Shared>, host: u32, cradle: Cradle) -> Ended {
     let config = cradle.borrow_mut().take();
     let Some(config) = config else {
         return pending().await;
     };
-    let net = FaultNet::new(TurmoilNet, stage.fabric.clone(), host);
-    let clock = HostClock::new(stage.fabric.clone(), host);
+    let net = FaultNet::new(TurmoilNet, shared.fabric.clone(), host);
+    let clock = HostClock::new(shared.fabric.clone(), host);
     let shell = NodeShell::bind(net, clock, config, Directory::default()).await?;
-    let shell = shell.with_tap(HostTap::new(stage.clone(), host));
+    let shell = shell.with_tap(HostTap::new(shared.clone(), host));
     let kill = Rc::new(Notify::new());
     let process = Process::Node {
         node: shell.node(),
         commands: shell.commands(),
         kill: kill.clone(),
     };
-    stage.processes.set(host, Some(process));
-    stage.see(host, Seen::Started);
+    shared.processes.set(host, Some(process));
+    shared.see(host, Seen::Started);
     tokio::select! {
         biased;
         () = kill.notified() => {}
@@ -73,12 +73,12 @@ pub(crate) struct Nursery {
 }
 
 /// Runs every client as a task of its own, and fails when one does.
-pub(crate) async fn clients(stage: Rc<Stage>, nursery: Rc<Nursery>) -> Ended {
+pub(crate) async fn clients(shared: Rc<Shared>, nursery: Rc<Nursery>) -> Ended {
     let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
     loop {
         let birth = nursery.waiting.borrow_mut().pop_front();
         if let Some(birth) = birth {
-            start_client(&stage, birth, &mut tasks);
+            start_client(&shared, birth, &mut tasks);
             continue;
         }
         tokio::select! {
@@ -94,22 +94,22 @@ pub(crate) async fn clients(stage: Rc<Stage>, nursery: Rc<Nursery>) -> Ended {
     }
 }
 
-fn start_client(stage: &Rc<Stage>, birth: ClientBirth, tasks: &mut JoinSet<Result<(), String>>) {
+fn start_client(shared: &Rc<Shared>, birth: ClientBirth, tasks: &mut JoinSet<Result<(), String>>) {
     let ClientBirth {
         host,
         config,
         message_bytes_max,
         carrier,
     } = birth;
-    let net = FaultNet::new(TurmoilNet, stage.fabric.clone(), host);
-    let clock = HostClock::new(stage.fabric.clone(), host);
+    let net = FaultNet::new(TurmoilNet, shared.fabric.clone(), host);
+    let clock = HostClock::new(shared.fabric.clone(), host);
     let shell = SdkShell::new(net, clock, config, Directory::default(), message_bytes_max)
         .over(carrier)
-        .with_tap(ClientTap::new(stage.clone(), host));
+        .with_tap(ClientTap::new(shared.clone(), host));
     let (sdk, calls) = (shell.sdk(), shell.handle().queue());
     let kill =
         tasks.spawn_local(async move { shell.run().await.map_err(|error| error.to_string()) });
-    stage.processes.set(
+    shared.processes.set(
         host,
         Some(Process::Client {
             sdk,
@@ -117,5 +117,5 @@ fn start_client(stage: &Rc<Stage>, birth: ClientBirth, tasks: &mut JoinSet<Resul
             kill: Some(kill),
         }),
     );
-    stage.see(host, Seen::Started);
+    shared.see(host, Seen::Started);
 }

@@ -1,15 +1,17 @@
 //! Lives of processes: how they start and end, and how what somebody wants of them reaches them.
 
 use distro_core::io::Command;
+use distro_core::profile::Profile;
 use distro_node::shell::sdk::Asked;
 
 use super::Driver;
 use super::host::ClientBirth;
-use super::stage::Process;
+use super::shared::Process;
 use crate::observe::Seen;
 use crate::scenario::model::{ClientOp, HostId};
-use crate::world::event::machine::{Birth, call_of, node_config, sdk_config};
+use crate::world::common::birth::{Birth, call_of, node_config, sdk_config};
 use crate::world::link::fabric::Power;
+use crate::world::script::stage::Stage;
 
 /// What came for a paused process.
 #[derive(Debug)]
@@ -19,26 +21,20 @@ pub(super) enum Waiting {
 }
 
 impl Driver<'_> {
-    /// True while a process runs, or is about to, on a host.
-    pub(super) fn runs(&self, host: u32) -> bool {
-        self.stage.fabric.power(host) == Power::Running
-    }
-
     /// Starts a process; none may run there.
-    pub(super) fn start(&mut self, host: u32) {
-        let fabric = self.stage.fabric.clone();
+    pub(super) fn start_process(&mut self, host: u32, profile: Profile) {
+        let fabric = self.shared.fabric.clone();
         let now = self.now();
         if fabric.power(host) == Power::Off {
             fabric.reset_earlier_life(host, now);
         }
         fabric.set_power(host, Power::Running);
         let plan = &mut self.hosts[host as usize];
-        plan.started = true;
         plan.births += 1;
         let birth = Birth {
             scenario: self.scenario,
             host: HostId(host),
-            profile: plan.profile,
+            profile,
             life: plan.births,
             seed: plan.lives.next_u64(),
             now: fabric.read_clock(host, now),
@@ -66,25 +62,16 @@ impl Driver<'_> {
                 self.nursery.waiting.borrow_mut().push_back(birth);
                 self.nursery.told.notify_one();
                 self.expecting.insert(host);
-                self.applications[index].withdrawn.fill(false);
-                self.hosts[host as usize].waiting.extend(
-                    self.applications[index]
-                        .start
-                        .iter()
-                        .cloned()
-                        .map(Waiting::Call),
-                );
             }
             (_, _, None) => {}
         }
     }
 
     /// Ends a process, if one runs there.
-    pub(super) fn stop(&mut self, host: u32, silent: bool) {
-        let fabric = self.stage.fabric.clone();
+    pub(super) fn stop_process(&mut self, host: u32, silent: bool) {
+        let fabric = self.shared.fabric.clone();
         let ran = self.runs(host);
         let plan = &mut self.hosts[host as usize];
-        plan.started = true;
         plan.waiting.clear();
         if silent {
             fabric.vanish(host);
@@ -108,7 +95,7 @@ impl Driver<'_> {
         if let Some((_, cradle)) = &plan.cradle {
             cradle.borrow_mut().take();
         }
-        match self.stage.processes.set(host, None) {
+        match self.shared.processes.set(host, None) {
             Some(Process::Client {
                 kill: Some(kill), ..
             }) => kill.abort(),
@@ -118,11 +105,11 @@ impl Driver<'_> {
             }
             Some(Process::Client { kill: None, .. }) | None => {}
         }
-        self.stage
+        self.shared
             .calls
             .borrow_mut()
             .retain(|(owner, _), _| *owner != host);
-        self.stage
+        self.shared
             .see_at(self.now(), host, Seen::Stopped { silent });
     }
 
@@ -150,8 +137,8 @@ impl Driver<'_> {
         if self.hosts[host as usize].waiting.is_empty() {
             return;
         }
-        let is_there = self.stage.processes.with(host, |_| ()).is_some();
-        if self.stage.fabric.is_paused(host) || !is_there {
+        let is_there = self.shared.processes.with(host, |_| ()).is_some();
+        if self.shared.fabric.is_paused(host) || !is_there {
             self.expecting.insert(host);
             return;
         }
@@ -169,7 +156,7 @@ impl Driver<'_> {
     }
 
     fn command(&self, host: u32, command: Command) -> bool {
-        let sent = self.stage.processes.with(host, |process| match process {
+        let sent = self.shared.processes.with(host, |process| match process {
             Process::Node { commands, .. } => commands.try_send(command).is_ok(),
             Process::Client { .. } => false,
         });
@@ -180,7 +167,7 @@ impl Driver<'_> {
         let plan = &mut self.hosts[host as usize];
         plan.calls += 1;
         let call = plan.calls;
-        self.stage
+        self.shared
             .calls
             .borrow_mut()
             .insert((host, call), op.clone());
@@ -189,7 +176,7 @@ impl Driver<'_> {
             what: call_of(op),
             reply: None,
         };
-        let sent = self.stage.processes.with(host, |process| match process {
+        let sent = self.shared.processes.with(host, |process| match process {
             Process::Client { calls, .. } => calls.try_send(asked).is_ok(),
             Process::Node { .. } => false,
         });

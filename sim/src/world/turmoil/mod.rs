@@ -18,15 +18,15 @@
 //! to [`FINE_RUN_MAX`] and 10 ms in longer ones.
 //!
 //! # Layout
-//! - [`net`], [`clock`] what the shell runs on · [`host`] the hosts' software · [`stage`] recording · [`timeline`] what happens
-//!   when · [`lives`] how processes start and end
+//! - [`net`], [`clock`] what the shell runs on · [`host`] the hosts' software · [`shared`] recording · [`stage`] what the
+//!   script wants done · [`lives`] how processes start and end
 
 mod clock;
 mod host;
 mod lives;
 mod net;
+mod shared;
 mod stage;
-mod timeline;
 
 #[cfg(test)]
 mod tests;
@@ -37,24 +37,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use distro_core::profile::Profile;
 use distro_core::rng::Rng;
 use distro_core::time::{Mono, Period};
 use turmoil::Sim;
 
-use crate::run::{Outcome, RunOptions};
+use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
-use crate::world::event::clock::EPOCH_MILLIS;
-use crate::world::event::record::Recorder;
-use crate::world::event::state::state_hash;
-use crate::world::event::workload::Application;
-use crate::world::link::agenda::Agenda;
+use crate::world::common::clock::EPOCH_MILLIS;
+use crate::world::common::record::Recorder;
+use crate::world::common::rules::Rules;
+use crate::world::common::state::state_hash;
 use crate::world::link::fabric::{Fabric, Medium, TrueTime};
+use crate::world::script::agenda::Agenda;
+use crate::world::script::stage::Stage;
+use crate::world::script::{Script, Skipped, possible};
 
 use host::{Cradle, Nursery};
 use lives::Waiting;
-use stage::Stage;
+use shared::Shared;
 
 /// The longest run that is simulated with ticks of 1 ms. Why: a tick costs the same whatever its
 /// length, and a run of minutes must not take longer than its reader has patience.
@@ -74,8 +75,6 @@ const CLIENTS_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 255, 255, 254));
 /// What the driver knows of one host.
 #[derive(Debug)]
 struct HostPlan {
-    started: bool,
-    profile: Profile,
     lives: Rng,
     /// How many lives it has had: the boot counter on its disk.
     births: u64,
@@ -90,18 +89,17 @@ struct HostPlan {
 /// One run.
 struct Driver<'a> {
     scenario: &'a Scenario,
+    seed: u64,
     sim: Sim<'a>,
-    stage: Rc<Stage>,
+    shared: Rc<Shared>,
     nursery: Rc<Nursery>,
     hosts: Vec<HostPlan>,
-    applications: Vec<Application>,
-    lasting: Vec<bool>,
     agenda: Agenda,
     /// Hosts for which something waits.
     expecting: BTreeSet<u32>,
     /// Nodes that were killed since the last step.
     dying: BTreeSet<u32>,
-    skipped: Vec<(u32, String)>,
+    skipped: Skipped,
     failure: Option<String>,
 }
 
@@ -111,9 +109,10 @@ struct Driver<'a> {
 /// The trace file could not be written, a node's configuration is wrong, or a task of a node or
 /// client failed.
 pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, String> {
-    let recorder = Recorder::new(scenario, options)?;
-    let mut driver = Driver::new(scenario, options.seed, recorder)?;
-    driver.plan_churns();
+    let (scenario, skipped) = possible(scenario, stage::can);
+    let recorder = Recorder::new(&scenario, options)?;
+    let mut driver = Driver::new(&scenario, options.seed, recorder)?;
+    driver.skipped = skipped;
     driver.run()?;
     driver.finish()
 }
@@ -148,7 +147,7 @@ impl<'a> Driver<'a> {
             has_latency: true,
         };
         let fabric = Arc::new(Fabric::new(scenario, seed, medium));
-        let stage = Rc::new(Stage::new(fabric, recorder, scenario.hosts()));
+        let shared = Rc::new(Shared::new(fabric, recorder, scenario.hosts()));
         let nursery = Rc::new(Nursery::default());
         let mut sim: Sim<'a> = simulation(scenario, seed);
         let mut hosts = Vec::with_capacity(scenario.hosts());
@@ -160,16 +159,14 @@ impl<'a> Driver<'a> {
                     let ip = address::node_id(number);
                     let ip = ip.ip().parse().map_err(|error| format!("{ip}: {error}"))?;
                     let cradle = Cradle::default();
-                    let (stage, inside) = (stage.clone(), cradle.clone());
+                    let (shared, inside) = (shared.clone(), cradle.clone());
                     sim.host(ip, move || {
-                        host::node(stage.clone(), number, inside.clone())
+                        host::node(shared.clone(), number, inside.clone())
                     });
                     Some((ip, cradle))
                 }
             };
             hosts.push(HostPlan {
-                started: false,
-                profile: profile(scenario, id),
                 births: 0,
                 lives: Rng::new(seed, &format!("lives {}", scenario.host_name(id))),
                 calls: 0,
@@ -177,52 +174,44 @@ impl<'a> Driver<'a> {
                 cradle,
             });
         }
-        let (on_stage, births) = (stage.clone(), nursery.clone());
+        let (with_clients, births) = (shared.clone(), nursery.clone());
         sim.host(CLIENTS_IP, move || {
-            host::clients(on_stage.clone(), births.clone())
+            host::clients(with_clients.clone(), births.clone())
         });
         Ok(Driver {
             scenario,
+            seed,
             sim,
-            stage,
+            shared,
             nursery,
             hosts,
-            applications: scenario
-                .clients
-                .iter()
-                .map(|spec| Application::new(spec, seed))
-                .collect(),
-            lasting: vec![false; scenario.timeline.len()],
-            agenda: Agenda::new(scenario),
+            agenda: Agenda::default(),
             expecting: BTreeSet::new(),
             dying: BTreeSet::new(),
-            skipped: Vec::new(),
+            skipped: Skipped::new(),
             failure: None,
         })
     }
 
-    /// True time, in microseconds.
-    fn now(&self) -> u64 {
-        u64::try_from(self.sim.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-
     fn run(&mut self) -> Result<(), String> {
         let end = self.scenario.duration.0;
+        let mut script = Script::new(self.scenario, self.seed, self);
         loop {
-            for action in self.stage.fabric.exhausted() {
-                self.end(action);
+            for action in self.shared.fabric.rules(Rules::take_exhausted) {
+                script.end(self, action)?;
             }
             let now = self.now();
             while let Some(due) = self.agenda.pop(now) {
-                self.dispatch(due);
+                script.due(self, due)?;
             }
             for host in std::mem::take(&mut self.expecting) {
                 self.deliver_waiting(host);
             }
-            if let Some(failure) = self.failure.take().or_else(|| self.stage.failure()) {
+            if let Some(failure) = self.failure.take().or_else(|| self.shared.failure()) {
                 return Err(failure);
             }
             if now >= end {
+                self.skipped.extend(script.into_skipped());
                 return Ok(());
             }
             let at = Mono(now);
@@ -234,11 +223,11 @@ impl<'a> Driver<'a> {
     }
 
     fn finish(self) -> Result<Outcome, String> {
-        let state_hash = state_hash(self.scenario, &self.stage.processes);
-        let recorder = self.stage.recorder.borrow_mut().take();
+        let state_hash = state_hash(self.scenario, &self.shared.processes);
+        let recorder = self.shared.recorder.borrow_mut().take();
         let recorder = recorder.ok_or("the recorder is gone")?;
         let end = Mono(self.scenario.duration.0.max(self.now()));
-        let recorded = recorder.finish(end, &self.stage.processes)?;
+        let recorded = recorder.finish(end, &self.shared.processes)?;
         Ok(Outcome {
             notes: Vec::new(),
             verdict: recorded.verdict,
@@ -250,14 +239,4 @@ impl<'a> Driver<'a> {
             lag: None,
         })
     }
-}
-
-/// The build of a host: a client is of its first server's.
-fn profile(scenario: &Scenario, host: HostId) -> Profile {
-    let node = match scenario.client(host) {
-        Some(client) => scenario.clients[client].servers.first().copied(),
-        None => Some(host),
-    };
-    let spec = node.and_then(|node| scenario.nodes.get(node.index()));
-    spec.map(|node| node.profile).unwrap_or_default()
 }

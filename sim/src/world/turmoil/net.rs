@@ -3,24 +3,30 @@
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use distro_core::ids::Str;
-use distro_node::net::{Listener, Net, Stream};
+use distro_node::net::{Listener, Net, Stream, literal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use turmoil::net::{TcpListener, TcpStream};
 
+use crate::scenario::model::NameAnswer;
+use crate::world::common::rules::LOOK_UP;
 use crate::world::link::fabric::{Dial, End, Fabric};
 use crate::world::link::stream::{self, FaultReader, FaultWriter};
 
 /// Streams that were accepted and wait until their host runs, or have not said yet which
 /// connection they are. Beyond it they are dropped.
 const BACKLOG_MAX: usize = 16_384;
+
+/// An address that no host has.
+const NOBODYS_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// Turmoil's TCP.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,14 +49,16 @@ impl Net for TurmoilNet {
         Ok(TurmoilListener { inner, port })
     }
 
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        literal(host).map(|ip| vec![ip])
+    }
+
     async fn connect(
         &self,
         host: &str,
         port: u16,
     ) -> io::Result<Stream<OwnedReadHalf, OwnedWriteHalf>> {
-        let ip: IpAddr = host
-            .parse()
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let ip = literal(host)?;
         let socket = TcpStream::connect((ip, port)).await?;
         let (reader, writer) = socket.into_split();
         Ok(Stream {
@@ -139,12 +147,27 @@ impl<N: Net> Net for FaultNet<N> {
         })
     }
 
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        let named = self.fabric.host_of(host);
+        match named.and_then(|to| self.fabric.rules(|rules| rules.look_up(self.host, to))) {
+            None => self.inner.resolve(host).await,
+            Some(NameAnswer::Nothing) => {
+                sleep(Duration::from_micros(LOOK_UP.0)).await;
+                running(&self.fabric, self.host).await;
+                Err(io::Error::from(io::ErrorKind::NotFound))
+            }
+            Some(NameAnswer::OldAddress) => Ok(vec![NOBODYS_IP]),
+        }
+    }
+
     async fn connect(
         &self,
         host: &str,
         port: u16,
     ) -> io::Result<Stream<Self::Reader, Self::Writer>> {
-        let Some(to) = self.fabric.host_of(host) else {
+        let found = self.resolve(host).await?.into_iter().next();
+        let found = found.and_then(|ip| self.fabric.host_of(&ip.to_string()));
+        let Some(to) = found else {
             return pending().await;
         };
         let answer = match self.fabric.dial(self.host, to) {

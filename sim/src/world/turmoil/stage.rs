@@ -1,136 +1,113 @@
-//! What the hosts of a run share with its driver: the recorder, the machines to look at, the
-//! process of each host.
+//! What the script wants done here, at the granularity of a tick.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::Arc;
+use distro_core::profile::Profile;
+use distro_core::time::Period;
 
-use distro_core::io::Command;
-use distro_core::node::Node;
-use distro_core::sdk::Sdk;
-use distro_core::time::Mono;
-use distro_node::shell::sdk::Asked;
-use tokio::sync::{Notify, mpsc};
-use tokio::task::AbortHandle;
+use super::Driver;
+use super::lives::Waiting;
+use crate::observe::Seen;
+use crate::scenario::model::{Action, ClientOp, ConnFault, Fault, LinkFault, Path, What};
+use crate::world::link::BANDWIDTH_NOTE;
+use crate::world::link::fabric::Power;
+use crate::world::script::stage::{Done, Order, Stage, Turn};
+use crate::world::script::{Can, Due};
 
-use super::clock::true_time;
-use crate::observe::Tables;
-use crate::observe::{Observation, Seen};
-use crate::scenario::model::{ClientOp, HostId};
-use crate::world::event::record::Recorder;
-use crate::world::link::fabric::Fabric;
-use crate::world::link::tell::Sees;
-
-/// The process of a host.
-#[derive(Debug)]
-pub(crate) enum Process {
-    /// A server, its operator's line, and its kill switch.
-    Node {
-        node: Rc<RefCell<Node>>,
-        commands: mpsc::Sender<Command>,
-        kill: Rc<Notify>,
-    },
-    /// A client, its application's line, and the way to kill it alone.
-    Client {
-        sdk: Rc<RefCell<Sdk>>,
-        calls: mpsc::Sender<Asked>,
-        kill: Option<AbortHandle>,
-    },
-}
-
-/// All machines that run.
-#[derive(Debug)]
-pub(crate) struct Processes(RefCell<Vec<Option<Process>>>);
-
-impl Processes {
-    /// Replaces the process of a host.
-    pub(crate) fn set(&self, host: u32, process: Option<Process>) -> Option<Process> {
-        std::mem::replace(&mut self.0.borrow_mut()[host as usize], process)
-    }
-
-    /// Looks at the process of a host.
-    pub(crate) fn with<T>(&self, host: u32, look: impl FnOnce(&Process) -> T) -> Option<T> {
-        self.0.borrow().get(host as usize)?.as_ref().map(look)
+/// What this world can do of an action.
+pub(super) fn can(action: &Action) -> Can {
+    match &action.what {
+        What::Fault { fault, .. } => match fault {
+            Fault::Link(_, LinkFault::Bandwidth { .. }) => Can::Partly(BANDWIDTH_NOTE.to_owned()),
+            Fault::Link(..) | Fault::Conns(..) | Fault::Hosts(..) | Fault::Node(..) => Can::Wholly,
+        },
+        What::Call { .. } | What::Operate { .. } => Can::Wholly,
     }
 }
 
-impl Tables for Processes {
-    fn with_node(&self, host: HostId, look: &mut dyn FnMut(&Node)) {
-        self.with(host.0, |process| match process {
-            Process::Node { node, .. } => look(&node.borrow()),
-            Process::Client { .. } => {}
-        });
-    }
-
-    fn with_sdk(&self, host: HostId, look: &mut dyn FnMut(&Sdk)) {
-        self.with(host.0, |process| match process {
-            Process::Node { .. } => {}
-            Process::Client { sdk, .. } => look(&sdk.borrow()),
-        });
-    }
-}
-
-/// What the hosts share with the driver.
-#[derive(Debug)]
-pub(crate) struct Stage {
-    pub(crate) fabric: Arc<Fabric>,
-    pub(crate) processes: Processes,
-    /// Taken out when the run is over.
-    pub(crate) recorder: RefCell<Option<Recorder>>,
-    /// Calls under way to a client's machine, by host and number.
-    pub(crate) calls: RefCell<BTreeMap<(u32, u64), ClientOp>>,
-    /// True time of the latest observation.
-    last: Cell<u64>,
-}
-
-impl Stage {
-    pub(crate) fn new(fabric: Arc<Fabric>, recorder: Recorder, hosts: usize) -> Stage {
-        Stage {
-            fabric,
-            processes: Processes(RefCell::new((0..hosts).map(|_| None).collect())),
-            recorder: RefCell::new(Some(recorder)),
-            calls: RefCell::new(BTreeMap::new()),
-            last: Cell::new(0),
+impl Driver<'_> {
+    /// Streams that wait look again when a fault begins or ends, whatever it is about.
+    fn look_again(&self, action: &Action) {
+        match action.what {
+            What::Fault { .. } => self.shared.fabric.wake_all(),
+            What::Call { .. } | What::Operate { .. } => {}
         }
     }
-
-    /// Records an observation of the driver at this moment.
-    pub(crate) fn see_at(&self, at: u64, host: u32, what: Seen<'_>) {
-        // Hosts run one after the other for a whole tick, so one that runs later may be at an
-        // earlier moment of the same tick. What is told follows what caused it, which is the order
-        // of running; the time may be late by less than a tick.
-        let at = at.max(self.last.get());
-        self.last.set(at);
-        let seen = Observation {
-            at: Mono(at),
-            host: HostId(host),
-            what,
-        };
-        if let Some(recorder) = &mut *self.recorder.borrow_mut() {
-            recorder.see(&seen, &self.processes);
-        }
-    }
-
-    /// What went wrong with the trace, if anything.
-    pub(crate) fn failure(&self) -> Option<String> {
-        self.recorder
-            .borrow_mut()
-            .as_mut()
-            .and_then(Recorder::failure)
-    }
 }
 
-impl Sees for Stage {
-    fn see(&self, host: u32, what: Seen<'_>) {
-        self.see_at(true_time(), host, what);
+impl Stage for Driver<'_> {
+    fn now(&self) -> u64 {
+        u64::try_from(self.sim.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn host_of(&self, ip: &str) -> Option<u32> {
-        self.fabric.host_of(ip)
+    fn plan(&mut self, at: u64, due: Due) {
+        self.agenda.push(at, due);
     }
 
-    fn called(&self, host: u32, call: u64) -> Option<ClientOp> {
-        self.calls.borrow_mut().remove(&(host, call))
+    fn began(&mut self, index: usize, action: &Action) {
+        let seen = Seen::Began { index, action };
+        self.shared.see_at(self.now(), action.first_host().0, seen);
+        self.look_again(action);
+    }
+
+    fn ended(&mut self, index: usize, action: &Action) {
+        let seen = Seen::Ended { index, action };
+        self.shared.see_at(self.now(), action.first_host().0, seen);
+        self.look_again(action);
+    }
+
+    fn runs(&self, host: u32) -> bool {
+        self.shared.fabric.power(host) == Power::Running
+    }
+
+    fn start(&mut self, host: u32, profile: Profile) -> Done {
+        self.start_process(host, profile);
+        Ok(())
+    }
+
+    fn stop(&mut self, host: u32, silent: bool) -> Done {
+        self.stop_process(host, silent);
+        Ok(())
+    }
+
+    fn pause(&mut self, host: u32, pause: bool) -> Done {
+        self.shared.fabric.pause(host, pause);
+        if !pause {
+            self.deliver_waiting(host);
+        }
+        Ok(())
+    }
+
+    fn slow(&mut self, host: u32, per_message: Option<Period>) -> Done {
+        self.shared.fabric.slow(host, per_message);
+        Ok(())
+    }
+
+    fn clock(&mut self, host: u32, turn: Turn) -> Done {
+        self.shared.fabric.turn_clock(host, self.now(), turn);
+        Ok(())
+    }
+
+    fn call(&mut self, host: u32, op: ClientOp) -> Done {
+        self.deliver(host, Waiting::Call(op));
+        Ok(())
+    }
+
+    fn order(&mut self, host: u32, order: Order<'_>) -> Done {
+        self.deliver(host, Waiting::Command(order.command()));
+        Ok(())
+    }
+
+    fn link(&mut self, action: u32, path: &Path, fault: &LinkFault) -> Done {
+        self.shared.fabric.begin(action, path, fault);
+        Ok(())
+    }
+
+    fn unlink(&mut self, action: u32, _: &LinkFault) -> Done {
+        self.shared.fabric.end(action);
+        Ok(())
+    }
+
+    fn cut(&mut self, path: &Path, fault: ConnFault) -> Done {
+        self.shared.fabric.cut(path, fault, self.now());
+        Ok(())
     }
 }

@@ -3,12 +3,14 @@
 use distro_core::config::ConnectionLimits;
 use distro_core::message::MessageKind;
 use distro_core::message::naming::{Instance, ServiceKey};
+use distro_core::profile::Profile;
 use distro_node::carrier::Carrier;
 
 use super::*;
 use crate::observe::Tables;
 use crate::scenario::model::{
-    Action, ClientSpec, Expect, Fault, LinkSpec, NodeSpec, Path, Setting, What, WorldKind,
+    Action, ClientSpec, ConnFault, Expect, Fault, HostFault, LinkFault, LinkSpec, NameAnswer,
+    NodeSpec, Path, Setting, What, WorldKind,
 };
 
 const N1: HostId = HostId(0);
@@ -91,18 +93,17 @@ fn options(seed: u64) -> RunOptions {
 /// A run up to its end, to look at.
 struct Ran {
     seen: Vec<(u64, u32, String)>,
-    stage: Rc<Stage>,
+    shared: Rc<Shared>,
 }
 
 fn ran(scenario: &Scenario) -> Ran {
     let recorder = Recorder::new(scenario, &options(7)).unwrap();
     let mut driver = Driver::new(scenario, 7, recorder).unwrap();
-    driver.plan_churns();
     driver.run().unwrap();
-    let recorder = driver.stage.recorder.borrow_mut().take().unwrap();
+    let recorder = driver.shared.recorder.borrow_mut().take().unwrap();
     Ran {
         seen: recorder.seen,
-        stage: driver.stage.clone(),
+        shared: driver.shared.clone(),
     }
 }
 
@@ -110,7 +111,7 @@ impl Ran {
     /// How many instances of the service a node lists.
     fn listed(&self, node: HostId) -> usize {
         let mut count = 0;
-        self.stage.processes.with_node(node, &mut |node| {
+        self.shared.processes.with_node(node, &mut |node| {
             count = node.list(&demo(), "", false).len();
         });
         count
@@ -119,7 +120,7 @@ impl Ran {
     /// How many instances of the service a client believes in.
     fn believed(&self, client: HostId) -> usize {
         let mut count = 0;
-        self.stage.processes.with_sdk(client, &mut |sdk| {
+        self.shared.processes.with_sdk(client, &mut |sdk| {
             count = sdk.list(&demo()).map_or(0, |info| info.hosts.len());
         });
         count
@@ -127,7 +128,7 @@ impl Ran {
 
     fn server(&self, client: HostId) -> Option<String> {
         let mut server = None;
-        self.stage.processes.with_sdk(client, &mut |sdk| {
+        self.shared.processes.with_sdk(client, &mut |sdk| {
             server = sdk
                 .connected()
                 .map(|(server, _)| server.as_str().to_owned());
@@ -187,16 +188,22 @@ fn one_seed_gives_one_trace() {
     let faults = vec![
         (
             4,
-            Fault::Partition(path(&[N1], &[N2, N3], true)),
+            Fault::Link(path(&[N1], &[N2, N3], true), LinkFault::Partition),
             Period::from_secs(3),
         ),
-        (5, Fault::Kill(vec![N3]), Period::from_secs(2)),
+        (
+            5,
+            Fault::Hosts(vec![N3], HostFault::Kill),
+            Period::from_secs(2),
+        ),
         (
             8,
-            Fault::Loss {
-                path: path(&[N1, N2, N3], &[A, B], true),
-                per_million: 50_000,
-            },
+            Fault::Link(
+                path(&[N1, N2, N3], &[A, B], true),
+                LinkFault::Loss {
+                    per_million: 50_000,
+                },
+            ),
             Period::from_secs(3),
         ),
     ];
@@ -213,7 +220,7 @@ fn one_seed_gives_one_trace() {
 
 #[test]
 fn a_partition_is_ridden_out_and_nothing_crosses_meanwhile() {
-    let partition = Fault::Partition(path(&[N1], &[N2], true));
+    let partition = Fault::Link(path(&[N1], &[N2], true), LinkFault::Partition);
     let ran = ran(&scenario(20, vec![(6, partition, Period::from_secs(4))]));
     assert_eq!(ran.received(N1, 7, 10, N2) + ran.received(N2, 7, 10, N1), 0);
     assert!(ran.received(N3, 7, 10, N1) > 0, "the others go on");
@@ -226,7 +233,7 @@ fn a_partition_is_ridden_out_and_nothing_crosses_meanwhile() {
 
 #[test]
 fn a_one_way_partition_stops_one_direction() {
-    let partition = Fault::Partition(path(&[N1], &[A], false));
+    let partition = Fault::Link(path(&[N1], &[A], false), LinkFault::Partition);
     let ran = ran(&scenario(14, vec![(4, partition, Period::from_secs(5))]));
     assert_eq!(ran.received(A, 5, 9, N1), 0);
     assert!(ran.received(N1, 5, 9, A) > 0);
@@ -234,7 +241,10 @@ fn a_one_way_partition_stops_one_direction() {
 
 #[test]
 fn a_killed_node_says_goodbye_and_its_clients_move() {
-    let ran = ran(&scenario(20, vec![(6, Fault::Kill(vec![N1]), Period::MAX)]));
+    let ran = ran(&scenario(
+        20,
+        vec![(6, Fault::Hosts(vec![N1], HostFault::Kill), Period::MAX)],
+    ));
     assert_eq!(ran.count(A, 6, 7, "Closed"), 1);
     assert_ne!(ran.server(A).as_deref(), Some("10.0.0.1:8848"));
     assert_eq!(ran.count(N1, 7, 20, ""), 0);
@@ -244,7 +254,7 @@ fn a_killed_node_says_goodbye_and_its_clients_move() {
 fn a_node_that_is_switched_off_says_nothing() {
     let ran = ran(&scenario(
         20,
-        vec![(6, Fault::PowerOff(vec![N1]), Period::MAX)],
+        vec![(6, Fault::Hosts(vec![N1], HostFault::PowerOff), Period::MAX)],
     ));
     assert_eq!(ran.count(N1, 6, 7, "Stopped { silent: true }"), 1);
     assert_eq!(ran.count(A, 6, 20, "Closed"), 0);
@@ -255,7 +265,11 @@ fn a_node_that_is_switched_off_says_nothing() {
 fn a_node_comes_back_and_loads() {
     let ran = ran(&scenario(
         40,
-        vec![(6, Fault::Kill(vec![N2]), Period::from_secs(5))],
+        vec![(
+            6,
+            Fault::Hosts(vec![N2], HostFault::Kill),
+            Period::from_secs(5),
+        )],
     ));
     assert_eq!(ran.count(N2, 0, 40, "Started"), 2);
     ran.all_list(2);
@@ -265,7 +279,11 @@ fn a_node_comes_back_and_loads() {
 fn a_node_switched_on_again_resets_its_earlier_connections() {
     let ran = ran(&scenario(
         40,
-        vec![(6, Fault::PowerOff(vec![N2]), Period::from_secs(1))],
+        vec![(
+            6,
+            Fault::Hosts(vec![N2], HostFault::PowerOff),
+            Period::from_secs(1),
+        )],
     ));
     assert_eq!(ran.count(B, 6, 20, "Closed"), 1);
     ran.all_list(2);
@@ -273,7 +291,10 @@ fn a_node_switched_on_again_resets_its_earlier_connections() {
 
 #[test]
 fn a_client_alone_is_killed() {
-    let ran = ran(&scenario(12, vec![(6, Fault::Kill(vec![A]), Period::MAX)]));
+    let ran = ran(&scenario(
+        12,
+        vec![(6, Fault::Hosts(vec![A], HostFault::Kill), Period::MAX)],
+    ));
     assert_eq!(ran.count(A, 7, 12, ""), 0);
     assert_eq!(ran.listed(N3), 1);
     assert_eq!(ran.believed(B), 1);
@@ -283,7 +304,11 @@ fn a_client_alone_is_killed() {
 fn a_reset_is_noticed_at_both_ends() {
     let ran = ran(&scenario(
         12,
-        vec![(6, Fault::Reset(path(&[A], &[N1], false)), Period::ZERO)],
+        vec![(
+            6,
+            Fault::Conns(path(&[A], &[N1], false), ConnFault::Reset),
+            Period::ZERO,
+        )],
     ));
     assert_eq!(ran.count(A, 6, 7, "Closed"), 1);
     assert_eq!(ran.count(N1, 6, 7, "Closed"), 1);
@@ -292,7 +317,7 @@ fn a_reset_is_noticed_at_both_ends() {
 
 #[test]
 fn a_half_open_connection_ends_here_and_later_there() {
-    let half = Fault::HalfOpen(path(&[A], &[N1], false));
+    let half = Fault::Conns(path(&[A], &[N1], false), ConnFault::HalfOpen);
     let ran = ran(&scenario(14, vec![(6, half, Period::ZERO)]));
     assert_eq!(ran.count(N1, 6, 7, "Closed"), 1);
     let first_send = ran.seen.iter().find(|(at, host, what)| {
@@ -308,7 +333,7 @@ fn a_half_open_connection_ends_here_and_later_there() {
 
 #[test]
 fn a_dead_stream_is_silent_for_good() {
-    let dead = Fault::DeadStream(path(&[N1], &[A], false));
+    let dead = Fault::Conns(path(&[N1], &[A], false), ConnFault::DeadStream);
     let ran = ran(&scenario(30, vec![(6, dead, Period::ZERO)]));
     assert_eq!(ran.count(A, 7, 12, "ResponseReceived"), 0);
     assert!(ran.count(A, 7, 30, "Client(Disconnected") >= 1);
@@ -321,7 +346,11 @@ fn messages_of_one_kind_are_dropped_and_no_other() {
     only.kinds = vec![MessageKind::Change];
     let ran = ran(&scenario(
         10,
-        vec![(1, Fault::Partition(only), Period::from_secs(3))],
+        vec![(
+            1,
+            Fault::Link(only, LinkFault::Partition),
+            Period::from_secs(3),
+        )],
     ));
     let received = |text: &str| -> usize {
         [N1, N2, N3]
@@ -346,10 +375,12 @@ fn messages_of_one_kind_are_dropped_and_no_other() {
 #[test]
 fn everything_twice_is_still_one_cluster() {
     let all = [N1, N2, N3, A, B];
-    let twice = Fault::Duplicate {
-        path: path(&all, &all, false),
-        per_million: 1_000_000,
-    };
+    let twice = Fault::Link(
+        path(&all, &all, false),
+        LinkFault::Duplicate {
+            per_million: 1_000_000,
+        },
+    );
     let ran = ran(&scenario(15, vec![(0, twice, Period::MAX)]));
     let received = ran.count(N1, 5, 15, "RequestReceived");
     assert!(received > 0);
@@ -358,10 +389,12 @@ fn everything_twice_is_still_one_cluster() {
 
 #[test]
 fn unreadable_requests_are_refused_and_nothing_breaks() {
-    let corrupt = Fault::Corrupt {
-        path: path(&[A], &[N1], false),
-        per_million: 1_000_000,
-    };
+    let corrupt = Fault::Link(
+        path(&[A], &[N1], false),
+        LinkFault::Corrupt {
+            per_million: 1_000_000,
+        },
+    );
     let ran = ran(&scenario(20, vec![(6, corrupt, Period::from_secs(4))]));
     let malformed = ran.seen.iter().filter(|(_, host, what)| {
         *host == N1.0 && what.starts_with("RequestReceived") && what.contains("Malformed")
@@ -374,7 +407,11 @@ fn unreadable_requests_are_refused_and_nothing_breaks() {
 fn a_paused_node_does_nothing_and_then_goes_on() {
     let ran = ran(&scenario(
         20,
-        vec![(6, Fault::Pause(vec![N2]), Period::from_secs(3))],
+        vec![(
+            6,
+            Fault::Hosts(vec![N2], HostFault::Pause),
+            Period::from_secs(3),
+        )],
     ));
     let told = ran.count(N2, 6, 9, "") - ran.count(N2, 6, 9, "Began");
     assert_eq!(told, 0);
@@ -385,13 +422,15 @@ fn a_paused_node_does_nothing_and_then_goes_on() {
 #[test]
 fn a_wall_clock_jump_lasts_as_long_as_its_fault() {
     let ahead = |lasts| {
-        let jump = Fault::WallJump {
-            hosts: vec![N1],
-            by_millis: 3_600_000,
-        };
+        let jump = Fault::Hosts(
+            vec![N1],
+            HostFault::WallJump {
+                by_millis: 3_600_000,
+            },
+        );
         let ran = ran(&scenario(12, vec![(6, jump, lasts)]));
         ran.all_list(2);
-        let wall = |host| ran.stage.fabric.read_clock(host, 12_000_000).wall;
+        let wall = |host| ran.shared.fabric.read_clock(host, 12_000_000).wall;
         wall(0).millis_since(wall(1))
     };
     assert_eq!(ahead(Period::from_secs(3)), 0);
@@ -403,26 +442,32 @@ fn slow_and_delayed_messages_arrive_in_the_end() {
     let faults = vec![
         (
             0,
-            Fault::Delay {
-                path: path(&[N1], &[N2, N3], true),
-                by: Period::from_millis(300),
-            },
+            Fault::Link(
+                path(&[N1], &[N2, N3], true),
+                LinkFault::Delay {
+                    by: Period::from_millis(300),
+                },
+            ),
             Period::MAX,
         ),
         (
             0,
-            Fault::Slow {
-                hosts: vec![N3],
-                per_message: Period::from_millis(5),
-            },
+            Fault::Hosts(
+                vec![N3],
+                HostFault::Slow {
+                    per_message: Period::from_millis(5),
+                },
+            ),
             Period::MAX,
         ),
         (
             0,
-            Fault::Reorder {
-                path: path(&[N2], &[N3], true),
-                within: Period::from_millis(20),
-            },
+            Fault::Link(
+                path(&[N2], &[N3], true),
+                LinkFault::Reorder {
+                    within: Period::from_millis(20),
+                },
+            ),
             Period::MAX,
         ),
     ];
@@ -431,11 +476,13 @@ fn slow_and_delayed_messages_arrive_in_the_end() {
 
 #[test]
 fn a_rolling_restart_ends_whole() {
-    let roll = Fault::RollingRestart {
-        hosts: vec![N1, N2, N3],
-        every: Period::from_secs(15),
-        down: Period::from_secs(2),
-    };
+    let roll = Fault::Hosts(
+        vec![N1, N2, N3],
+        HostFault::RollingRestart {
+            every: Period::from_secs(15),
+            down: Period::from_secs(2),
+        },
+    );
     let ran = ran(&scenario(75, vec![(6, roll, Period::ZERO)]));
     for node in [N1, N2, N3] {
         assert_eq!(ran.count(node, 0, 75, "Started"), 2);
@@ -445,12 +492,31 @@ fn a_rolling_restart_ends_whole() {
 
 #[test]
 fn a_limited_link_is_reported_and_slows() {
-    let narrow = Fault::Bandwidth {
-        path: path(&[N1], &[N2], true),
-        bytes_per_second: 2_000,
-        queue_bytes: 4_000,
-    };
+    let narrow = Fault::Link(
+        path(&[N1], &[N2], true),
+        LinkFault::Bandwidth {
+            bytes_per_second: 2_000,
+            queue_bytes: 4_000,
+        },
+    );
     let scenario = scenario(20, vec![(3, narrow, Period::from_secs(8))]);
     assert_eq!(run(&scenario, &options(1)).unwrap().skipped.len(), 1);
     ran(&scenario).all_list(2);
+}
+
+#[test]
+fn who_must_dial_cannot_while_names_do_not_resolve_and_connections_live_on() {
+    for answer in [NameAnswer::Nothing, NameAnswer::OldAddress] {
+        let names = LinkFault::DnsFailure { answer };
+        let names = Fault::Link(path(&[A, B], &[N1, N2, N3], false), names);
+        let reset = Fault::Conns(path(&[A], &[N1], false), ConnFault::Reset);
+        let faults = vec![(5, names, Period::from_secs(8)), (6, reset, Period::ZERO)];
+        let ran = ran(&scenario(30, faults));
+        assert_eq!(ran.count(A, 6, 7, "Closed"), 1, "{answer:?}");
+        assert_eq!(ran.count(A, 6, 13, "Opened"), 0, "{answer:?}");
+        assert!(ran.count(A, 13, 30, "Opened") > 0, "{answer:?}");
+        assert_eq!(ran.count(B, 5, 30, "Closed"), 0, "{answer:?}");
+        assert!(ran.received(N2, 6, 13, B) > 0, "{answer:?}");
+        ran.all_list(2);
+    }
 }

@@ -1,8 +1,9 @@
 use distro_core::message::MessageKind;
+use distro_core::time::Period;
 
 use super::super::tests::{CLIENT, NODE, key, received, scenario, seen, times};
 use super::*;
-use crate::scenario::model::ClientOp;
+use crate::scenario::model::{ClientOp, ConnFault, Fault, LinkFault, NameAnswer, Path};
 
 fn path(from: HostId, to: HostId) -> Path {
     Path {
@@ -40,7 +41,7 @@ fn a_healed_partition_delivers_everything_in_order() {
         ..path(CLIENT, NODE)
     };
     let run = asks(
-        scenario(1).fault(1_005, 20_000, Fault::Partition(both)),
+        scenario(1).fault(1_005, 20_000, Fault::Link(both, LinkFault::Partition)),
         1_000,
         30,
     );
@@ -55,7 +56,7 @@ fn a_healed_partition_delivers_everything_in_order() {
 
 #[test]
 fn overlapping_partitions_heal_with_the_last_one() {
-    let cut = || Fault::Partition(path(CLIENT, NODE));
+    let cut = || Fault::Link(path(CLIENT, NODE), LinkFault::Partition);
     let run = scenario(1)
         .fault(1_000, 5_000, cut())
         .fault(3_000, 6_000, cut())
@@ -67,7 +68,11 @@ fn overlapping_partitions_heal_with_the_last_one() {
 #[test]
 fn a_one_way_partition_lets_the_other_way_through() {
     let run = scenario(1)
-        .fault(1_000, 5_000, Fault::Partition(path(NODE, CLIENT)))
+        .fault(
+            1_000,
+            5_000,
+            Fault::Link(path(NODE, CLIENT), LinkFault::Partition),
+        )
         .ask(1_500, "a");
     let seen = seen(&run);
     assert_eq!(times(&seen, NODE, &["RequestReceived"]), [1_510]);
@@ -77,7 +82,7 @@ fn a_one_way_partition_lets_the_other_way_through() {
 
 #[test]
 fn nobody_gets_through_a_partition_to_dial() {
-    let cut = Fault::Partition(path(NODE, CLIENT));
+    let cut = Fault::Link(path(NODE, CLIENT), LinkFault::Partition);
     let redial = ClientOp::Deregister(key(""));
     let seen = seen(&scenario(1).fault(1_000, 30_000, cut).call(2_000, redial));
     assert_eq!(times(&seen, CLIENT, &["no answer"]), [5_000]);
@@ -86,7 +91,7 @@ fn nobody_gets_through_a_partition_to_dial() {
 
 #[test]
 fn closing_during_a_partition_drops_what_waits_but_not_the_fin() {
-    let cut = Fault::Partition(path(CLIENT, NODE));
+    let cut = Fault::Link(path(CLIENT, NODE), LinkFault::Partition);
     let close = ClientOp::Unsubscribe(key(""));
     let run = scenario(1)
         .fault(1_000, 5_000, cut)
@@ -100,7 +105,11 @@ fn closing_during_a_partition_drops_what_waits_but_not_the_fin() {
 
 #[test]
 fn a_half_open_connection_is_found_out_by_the_next_message() {
-    let run = scenario(1).fault(1_000, 0, Fault::HalfOpen(path(CLIENT, NODE)));
+    let run = scenario(1).fault(
+        1_000,
+        0,
+        Fault::Conns(path(CLIENT, NODE), ConnFault::HalfOpen),
+    );
     let quiet = seen(&run.clone());
     assert_eq!(times(&quiet, NODE, &["Closed"]), [1_000]);
     assert_eq!(times(&quiet, CLIENT, &["Closed"]), [0; 0]);
@@ -112,14 +121,15 @@ fn a_half_open_connection_is_found_out_by_the_next_message() {
 
 #[test]
 fn a_reset_is_noticed_at_both_ends_at_once() {
-    let seen = seen(&scenario(1).fault(1_000, 0, Fault::Reset(path(NODE, CLIENT))));
+    let seen =
+        seen(&scenario(1).fault(1_000, 0, Fault::Conns(path(NODE, CLIENT), ConnFault::Reset)));
     assert_eq!(times(&seen, NODE, &["Closed"]), [1_000]);
     assert_eq!(times(&seen, CLIENT, &["Closed"]), [1_000]);
 }
 
 #[test]
 fn a_dead_stream_stays_dead_and_a_new_connection_works() {
-    let dead = Fault::DeadStream(path(CLIENT, NODE));
+    let dead = Fault::Conns(path(CLIENT, NODE), ConnFault::DeadStream);
     let run = scenario(1)
         .fault(1_000, 0, dead)
         .ask(2_000, "lost")
@@ -133,10 +143,7 @@ fn a_dead_stream_stays_dead_and_a_new_connection_works() {
 
 #[test]
 fn the_next_messages_are_dropped_and_no_more() {
-    let drop = Fault::Drop {
-        path: path(CLIENT, NODE),
-        count: 2,
-    };
+    let drop = Fault::Link(path(CLIENT, NODE), LinkFault::Drop { count: 2 });
     let seen = seen(&asks(scenario(1).fault(500, 0, drop), 1_000, 5));
     assert_eq!(received(&seen), ["2", "3", "4"]);
     assert_eq!(times(&seen, CLIENT, &["Ended"]), [1_001]);
@@ -149,10 +156,10 @@ fn a_fault_on_a_kind_takes_its_responses_and_spares_other_kinds() {
         requests: Some(false),
         ..path(NODE, CLIENT)
     };
-    let other = Fault::Partition(kinds(MessageKind::Verify));
+    let other = Fault::Link(kinds(MessageKind::Verify), LinkFault::Partition);
     let spared = seen(&scenario(1).fault(500, 10_000, other).ask(1_000, "a"));
     assert_eq!(times(&spared, CLIENT, &["ResponseReceived"]), [1_020]);
-    let same = Fault::Partition(kinds(MessageKind::Unknown));
+    let same = Fault::Link(kinds(MessageKind::Unknown), LinkFault::Partition);
     let taken = seen(
         &scenario(1)
             .fault(500, 10_000, same)
@@ -165,10 +172,12 @@ fn a_fault_on_a_kind_takes_its_responses_and_spares_other_kinds() {
 
 #[test]
 fn loss_takes_about_its_share() {
-    let loss = Fault::Loss {
-        path: path(CLIENT, NODE),
-        per_million: 300_000,
-    };
+    let loss = Fault::Link(
+        path(CLIENT, NODE),
+        LinkFault::Loss {
+            per_million: 300_000,
+        },
+    );
     let got = received(&seen(&asks(
         scenario(1).fault(500, 20_000, loss),
         1_000,
@@ -180,9 +189,13 @@ fn loss_takes_about_its_share() {
 
 #[test]
 fn delays_add_up_and_keep_the_order() {
-    let delay = |millis| Fault::Delay {
-        path: path(CLIENT, NODE),
-        by: Period::from_millis(millis),
+    let delay = |millis| {
+        Fault::Link(
+            path(CLIENT, NODE),
+            LinkFault::Delay {
+                by: Period::from_millis(millis),
+            },
+        )
     };
     let run = scenario(1)
         .fault(500, 1_000, delay(700))
@@ -195,10 +208,7 @@ fn delays_add_up_and_keep_the_order() {
 #[test]
 fn reordered_messages_overtake_each_other_and_none_is_lost() {
     let within = Period::from_millis(100);
-    let reorder = Fault::Reorder {
-        path: path(CLIENT, NODE),
-        within,
-    };
+    let reorder = Fault::Link(path(CLIENT, NODE), LinkFault::Reorder { within });
     let mut got = received(&seen(&asks(
         scenario(1).fault(500, 9_000, reorder),
         1_000,
@@ -211,10 +221,12 @@ fn reordered_messages_overtake_each_other_and_none_is_lost() {
 
 #[test]
 fn duplicated_messages_arrive_twice() {
-    let twice = Fault::Duplicate {
-        path: path(CLIENT, NODE),
-        per_million: 1_000_000,
-    };
+    let twice = Fault::Link(
+        path(CLIENT, NODE),
+        LinkFault::Duplicate {
+            per_million: 1_000_000,
+        },
+    );
     let got = received(&seen(&scenario(1).fault(500, 9_000, twice).ask(1_000, "a")));
     assert_eq!(got, ["a", "a"]);
 }
@@ -225,10 +237,12 @@ fn corrupt_messages_arrive_unreadable() {
         both: true,
         ..path(CLIENT, NODE)
     };
-    let corrupt = Fault::Corrupt {
-        path: both,
-        per_million: 1_000_000,
-    };
+    let corrupt = Fault::Link(
+        both,
+        LinkFault::Corrupt {
+            per_million: 1_000_000,
+        },
+    );
     let seen = seen(&scenario(1).fault(500, 9_000, corrupt).ask(1_000, "a"));
     assert_eq!(
         times(&seen, NODE, &["RequestReceived", "Malformed"]),
@@ -242,11 +256,13 @@ fn corrupt_messages_arrive_unreadable() {
 
 #[test]
 fn a_narrow_link_delays_and_then_is_busy() {
-    let narrow = Fault::Bandwidth {
-        path: path(CLIENT, NODE),
-        bytes_per_second: 2_010,
-        queue_bytes: 450,
-    };
+    let narrow = Fault::Link(
+        path(CLIENT, NODE),
+        LinkFault::Bandwidth {
+            bytes_per_second: 2_010,
+            queue_bytes: 450,
+        },
+    );
     let run = scenario(1)
         .fault(500, 9_000, narrow)
         .ask(1_000, "a")
@@ -282,9 +298,54 @@ fn connections_are_forgotten_when_nobody_names_them() {
             .call(1_000 + n * 1_000, ClientOp::Unsubscribe(key("")))
             .call(1_500 + n * 1_000, ClientOp::Deregister(key("")));
     }
-    let options = crate::run::RunOptions::new(crate::scenario::model::WorldKind::Event, 1);
+    let options = crate::outcome::RunOptions::new(crate::scenario::model::WorldKind::Event, 1);
     let mut world: World<'_, super::super::tests::Probe> = World::new(&run, &options).unwrap();
     world.run().unwrap();
     assert_eq!(world.net.conns.len(), 1);
     assert_eq!(world.net.segments.len(), 0);
+}
+
+/// Names fail from 1 s to 9 s. The connection is asked on, reset, dialled again in vain, and again
+/// when names resolve.
+fn nameless(answer: NameAnswer) -> Vec<(u64, u32, String)> {
+    let redial = || ClientOp::Deregister(key(""));
+    let names = Fault::Link(path(CLIENT, NODE), LinkFault::DnsFailure { answer });
+    let reset = Fault::Conns(path(CLIENT, NODE), ConnFault::Reset);
+    let run = scenario(1)
+        .fault(1_000, 8_000, names)
+        .ask(2_000, "a")
+        .fault(3_000, 0, reset)
+        .call(4_000, redial())
+        .call(10_000, redial())
+        .ask(11_000, "b");
+    seen(&run)
+}
+
+#[test]
+fn who_must_dial_cannot_while_a_name_does_not_resolve_and_connections_live_on() {
+    for (answer, failed) in [
+        (NameAnswer::Nothing, 4_001),
+        (NameAnswer::OldAddress, 7_000),
+    ] {
+        let seen = nameless(answer);
+        assert_eq!(times(&seen, CLIENT, &["no answer"]), [failed], "{answer:?}");
+        assert_eq!(
+            times(&seen, CLIENT, &["Opened"]),
+            [20, 10_020],
+            "{answer:?}"
+        );
+        assert_eq!(received(&seen), ["a", "b"], "{answer:?}");
+    }
+}
+
+#[test]
+fn a_name_fails_for_who_asks_and_for_nobody_else() {
+    let answer = NameAnswer::Nothing;
+    let other_way = Fault::Link(path(NODE, CLIENT), LinkFault::DnsFailure { answer });
+    let reset = Fault::Conns(path(CLIENT, NODE), ConnFault::Reset);
+    let run = scenario(1)
+        .fault(1_000, 8_000, other_way)
+        .fault(3_000, 0, reset)
+        .call(4_000, ClientOp::Deregister(key("")));
+    assert_eq!(times(&seen(&run), CLIENT, &["Opened"]), [20, 4_020]);
 }

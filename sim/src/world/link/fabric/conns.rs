@@ -6,11 +6,11 @@ use std::task::Waker;
 use distro_core::message::MessageKind;
 
 use super::{
-    Conn, Dial, Door, End, Fabric, Gate, Half, KINDS_MAX, Outbound, Passage, Power,
-    RETRANSMISSION_MAX, micros,
+    Conn, Dial, Door, End, Fabric, Gate, Half, KINDS_MAX, Outbound, Passage, Power, micros,
 };
-use crate::scenario::model::Path;
-use crate::world::event::rules::{Fate, Scope, Subject};
+use crate::scenario::model::{ConnFault, Path};
+use crate::world::common::RETRANSMISSION_MAX;
+use crate::world::common::rules::{Fate, Scope, Subject};
 
 impl Fabric {
     /// What becomes of a dial that starts now.
@@ -105,7 +105,7 @@ impl Fabric {
             return Gate::Reset;
         };
         conn.waiting[end.side][half as usize] = Some(waker.clone());
-        if inner.hosts[conn.hosts[end.side] as usize].pauses > 0 {
+        if inner.hosts[conn.hosts[end.side] as usize].paused {
             return Gate::Shut;
         }
         match conn.reset_at[end.side] {
@@ -219,10 +219,17 @@ impl Fabric {
         passage
     }
 
-    // Faults that happen to connections.
+    /// Something happens to the connections that exist.
+    pub(crate) fn cut(&self, path: &Path, fault: ConnFault, now: u64) {
+        match fault {
+            ConnFault::Reset => self.reset(path, now),
+            ConnFault::HalfOpen => self.half_open(path, now),
+            ConnFault::DeadStream => self.dead_stream(path),
+        }
+    }
 
     /// Both ends of all connections between two sides see a reset.
-    pub(crate) fn reset(&self, path: &Path, now: u64) {
+    fn reset(&self, path: &Path, now: u64) {
         self.change(path, |conn, scope| {
             let [a, b] = conn.hosts;
             if scope.covers_pair(a, b) || scope.covers_pair(b, a) {
@@ -232,7 +239,7 @@ impl Fabric {
     }
 
     /// Connections end at the receiving end; the sending end is not told.
-    pub(crate) fn half_open(&self, path: &Path, now: u64) {
+    fn half_open(&self, path: &Path, now: u64) {
         self.change(path, |conn, scope| {
             for from in [0, 1] {
                 if scope.covers_pair(conn.hosts[from], conn.hosts[1 - from]) {
@@ -244,7 +251,7 @@ impl Fabric {
     }
 
     /// One direction of the connections that exist dies silently.
-    pub(crate) fn dead_stream(&self, path: &Path) {
+    fn dead_stream(&self, path: &Path) {
         self.change(path, |conn, scope| {
             for from in [0, 1] {
                 conn.dead[from] |= scope.covers_pair(conn.hosts[from], conn.hosts[1 - from]);

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::Pair;
-use crate::scenario::model::{Fault, Path};
 
 /// The table, its counters and an empty chain.
 pub(super) const TABLE: &str = "table inet testbed {\n\
@@ -58,41 +57,34 @@ fn between((from, to): &Pair) -> String {
     format!("ip saddr {from} ip daddr {to}")
 }
 
-/// The rules of a fault that lasts, for these pairs; none when it is none of packets.
-pub(super) fn rules(fault: &Fault, pairs: &[Pair]) -> Option<Vec<String>> {
-    let what = match fault {
-        Fault::Partition(_) => CUT.to_owned(),
-        Fault::Loss { per_million, .. } => lost(*per_million),
-        Fault::Bandwidth {
-            bytes_per_second,
-            queue_bytes,
-            ..
-        } => format!(
-            "limit rate over {bytes_per_second} bytes/second burst {queue_bytes} bytes \
-             counter name limited drop"
-        ),
-        Fault::Drop { .. }
-        | Fault::Delay { .. }
-        | Fault::Duplicate { .. }
-        | Fault::Reorder { .. }
-        | Fault::Corrupt { .. }
-        | Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Slow { .. }
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => return None,
-    };
-    // One rule for each pair: a limit is one of its own.
-    let rule = |pair| format!("{} {what}", between(pair));
-    Some(pairs.iter().map(rule).collect())
+/// Which packets a fault drops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::world::tcp) enum Drops {
+    /// All.
+    All,
+    /// So many per million.
+    Some(u32),
+    /// What is over so many bytes a second, after so many bytes.
+    Over(u64, u64),
+}
+
+impl Drops {
+    fn rule(self) -> String {
+        match self {
+            Drops::All => CUT.to_owned(),
+            Drops::Some(per_million) => lost(per_million),
+            Drops::Over(per_second, queue) => format!(
+                "limit rate over {per_second} bytes/second burst {queue} bytes \
+                 counter name limited drop"
+            ),
+        }
+    }
+}
+
+/// The rules for these pairs, one for each: a limit is one of its own.
+pub(super) fn rules(drops: Drops, pairs: &[Pair]) -> Vec<String> {
+    let rule = |pair| format!("{} {}", between(pair), drops.rule());
+    pairs.iter().map(rule).collect()
 }
 
 /// Resets do not get through from the first of the pair to the second.
@@ -105,53 +97,9 @@ pub(super) fn dead(pair: &Pair, (from, to): (u16, u16)) -> String {
     format!("{} tcp sport {from} tcp dport {to} {CUT}", between(pair))
 }
 
-/// Why a fault cannot be done to packets, if it cannot.
-pub(in crate::world::tcp) fn obstacle(fault: &Fault) -> Option<String> {
-    let messages = |name| Some(format!("{name}: namespaces show packets, not messages"));
-    let whole = |name, path: &Path| {
-        let is_whole = path.kinds.is_empty() && path.requests.is_none();
-        if is_whole { None } else { messages(name) }
-    };
-    let only = |name| Some(format!("{name}: packets are dropped, and nothing else"));
-    match fault {
-        Fault::Partition(path) => whole("partition of some messages", path),
-        Fault::Loss { path, .. } => whole("loss of some messages", path),
-        Fault::Bandwidth { path, .. } => whole("bandwidth of some messages", path),
-        Fault::Drop { .. } => messages("drop"),
-        Fault::Slow { .. } => messages("slow"),
-        Fault::Delay { .. } => only("delay"),
-        Fault::Duplicate { .. } => only("duplicate"),
-        Fault::Reorder { .. } => only("reorder"),
-        Fault::Corrupt { .. } => only("corrupt"),
-        Fault::Reset(_)
-        | Fault::HalfOpen(_)
-        | Fault::DeadStream(_)
-        | Fault::Pause(_)
-        | Fault::Kill(_)
-        | Fault::PowerOff(_)
-        | Fault::Restart { .. }
-        | Fault::RollingRestart { .. }
-        | Fault::WallJump { .. }
-        | Fault::MonoJump { .. }
-        | Fault::Drift { .. }
-        | Fault::FailApply { .. } => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::model::HostId;
-
-    fn path() -> Path {
-        Path {
-            from: vec![HostId(0)],
-            to: vec![HostId(1)],
-            both: false,
-            kinds: Vec::new(),
-            requests: None,
-        }
-    }
 
     fn pair() -> Pair {
         ("10.0.0.1".to_owned(), "10.0.0.2".to_owned())
@@ -163,8 +111,7 @@ mod tests {
             lost_per_million: 10_000,
             ..Filter::default()
         };
-        let cut = rules(&Fault::Partition(path()), &[pair()]).unwrap();
-        filter.lasting.insert(3, cut);
+        filter.lasting.insert(3, rules(Drops::All, &[pair()]));
         filter.dead.push(dead(&pair(), (9848, 40_000)));
         filter.off.insert("10.0.0.3".to_owned());
         let text = filter.text();
@@ -187,22 +134,5 @@ mod tests {
                 "numgen random mod 1000000 < 10000 counter name lost drop",
             ]
         );
-    }
-
-    #[test]
-    fn what_is_about_messages_is_said_to_be_impossible() {
-        let some = Path {
-            requests: Some(true),
-            ..path()
-        };
-        assert_eq!(obstacle(&Fault::Partition(path())), None);
-        let why = obstacle(&Fault::Partition(some)).unwrap();
-        assert!(why.ends_with("packets, not messages"), "{why}");
-        let drop = Fault::Drop {
-            path: path(),
-            count: 1,
-        };
-        assert!(obstacle(&drop).is_some());
-        assert_eq!(rules(&drop, &[pair()]), None);
     }
 }

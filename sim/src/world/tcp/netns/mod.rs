@@ -21,8 +21,9 @@ use std::sync::Arc;
 use filter::Filter;
 pub(super) use space::Space;
 
-use crate::scenario::model::{Fault, Path, Scenario};
-use crate::world::event::rules::Scope;
+use super::stage::drops;
+use crate::scenario::model::{ConnFault, LinkFault, Path, Scenario};
+use crate::world::common::rules::Scope;
 
 /// As many hosts as a run may have: each is some processes and a link to make.
 const HOSTS_MAX: usize = 1_000;
@@ -177,24 +178,30 @@ impl<'a> Links<'a> {
         (self.address(from), self.address(to))
     }
 
-    /// A fault of links begins; false when it is none.
-    pub(super) fn begin(&mut self, action: u32, fault: &Fault) -> Result<bool, String> {
+    /// A fault of links begins.
+    pub(super) fn begin(
+        &mut self,
+        action: u32,
+        path: &Path,
+        fault: &LinkFault,
+    ) -> Result<(), String> {
+        let drops = drops(path, fault)?;
+        let pairs = self.pairs(path);
+        let pairs: Vec<Pair> = pairs.iter().map(|pair| self.addresses(*pair)).collect();
+        let rules = filter::rules(drops, &pairs);
+        self.filter.lasting.insert(action, rules);
+        self.apply()
+    }
+
+    /// Something happens to the connections that exist.
+    pub(super) fn cut(&mut self, path: &Path, fault: ConnFault) -> Result<(), String> {
         match fault {
-            Fault::Partition(path) | Fault::Loss { path, .. } | Fault::Bandwidth { path, .. } => {
-                let pairs = self.pairs(path);
-                let pairs: Vec<Pair> = pairs.iter().map(|pair| self.addresses(*pair)).collect();
-                if let Some(rules) = filter::rules(fault, &pairs) {
-                    self.filter.lasting.insert(action, rules);
-                }
-                self.apply()?;
-            }
-            Fault::Reset(path) => {
-                for (from, to) in self.pairs(path) {
-                    self.spaces.abort(from, &self.address(to))?;
-                }
-            }
-            Fault::HalfOpen(path) => self.half_open(path)?,
-            Fault::DeadStream(path) => {
+            ConnFault::Reset => self
+                .pairs(path)
+                .into_iter()
+                .try_for_each(|(from, to)| self.spaces.abort(from, &self.address(to))),
+            ConnFault::HalfOpen => self.half_open(path),
+            ConnFault::DeadStream => {
                 for pair in self.pairs(path) {
                     let addresses = self.addresses(pair);
                     let connections = self.spaces.connections(pair.0, &addresses.1)?;
@@ -202,26 +209,9 @@ impl<'a> Links<'a> {
                     let rules = rules.map(|ports| filter::dead(&addresses, *ports));
                     self.filter.dead.extend(rules);
                 }
-                self.apply()?;
+                self.apply()
             }
-            // Of hosts, or taken out of the timeline.
-            Fault::Drop { .. }
-            | Fault::Delay { .. }
-            | Fault::Duplicate { .. }
-            | Fault::Reorder { .. }
-            | Fault::Corrupt { .. }
-            | Fault::Slow { .. }
-            | Fault::Pause(_)
-            | Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. }
-            | Fault::WallJump { .. }
-            | Fault::MonoJump { .. }
-            | Fault::Drift { .. }
-            | Fault::FailApply { .. } => return Ok(false),
         }
-        Ok(true)
     }
 
     /// The receivers' ends go, and the senders do not hear of it.

@@ -5,9 +5,8 @@ use std::io::BufWriter;
 
 use crate::check::verdict::Verdict;
 use crate::judge::Judge;
-use crate::observe::Observation;
-use crate::observe::Tables;
-use crate::run::RunOptions;
+use crate::observe::{Observation, Tables};
+use crate::outcome::RunOptions;
 use crate::scenario::model::Scenario;
 use crate::trace::{Header, TraceHash, TraceWriter};
 

@@ -1,5 +1,14 @@
 //! What the internet sends to an open port, over real sockets: a clean close, a count by its
-//! cause, and a node that goes on.
+//! cause, and a node that goes on. Beside each stranger who takes what it can stands a client that
+//! behaves, and how often that one is served is what counts.
+//!
+//! # Layout
+//! - here: streams that are nobody's · `calls`: the same of clients of gRPC
+//! - `members`: who says that it is one · `places`: who says nothing, or never comes to the end
+
+mod calls;
+mod members;
+mod places;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,7 +25,7 @@ use distro_core::node::Node;
 use distro_core::profile::Profile;
 use distro_core::time::Period;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::LocalSet;
 use tokio_util::codec::Encoder;
 
@@ -37,18 +46,14 @@ pub(super) struct Target {
     pub(super) counters: Arc<LinkCounters>,
 }
 
-/// A node that is quick to notice.
-pub(super) async fn target(limits: Limits, secret: Option<&str>) -> Target {
-    let (sdk, cluster) = (
-        TokioNet.listen(0).await.unwrap(),
-        TokioNet.listen(0).await.unwrap(),
-    );
-    let ports = Ports {
-        sdk: sdk.port(),
-        cluster: cluster.port(),
-    };
+/// A node on the list of each [`target`], which nobody reaches.
+const MEMBER: &str = "127.0.0.9:9";
+
+/// The settings of a node that is quick to notice.
+fn quick() -> Config {
     let name = NodeId::new("127.0.0.1:1");
-    let mut config = Config::new(name.clone(), vec![name], Profile::DISTRO);
+    let members = vec![name.clone(), NodeId::new(MEMBER)];
+    let mut config = Config::new(name, members, Profile::DISTRO);
     config.incarnation = Incarnation(1);
     config.message_bytes_max = MESSAGE_BYTES_MAX;
     config.timing = Timing {
@@ -56,26 +61,50 @@ pub(super) async fn target(limits: Limits, secret: Option<&str>) -> Target {
         scan_interval: Period::from_millis(100),
         keep_alive: Period::from_secs(1),
         detection_timeout: Period::from_millis(500),
+        load_wait: Period::ZERO,
         ..Timing::default()
     };
-    let clock = TokioClock::start();
-    let directory = Directory::default();
-    let shell = NodeShell::on(TokioNet, clock, config, directory, (sdk, cluster)).unwrap();
-    let shell = shell.limited(limits);
-    let shell = match secret {
-        Some(secret) => shell.proving(ClusterSecret::new(secret)),
-        None => shell,
-    };
-    let target = Target {
-        ports,
-        node: shell.node(),
-        counters: shell.counters(),
-    };
-    tokio::task::spawn_local(async move { shell.run().await.unwrap() });
-    target
+    config
+}
+
+/// Such a node.
+pub(super) async fn target(limits: Limits, secret: Option<&str>) -> Target {
+    let (sdk, cluster) = (
+        TokioNet.listen(0).await.unwrap(),
+        TokioNet.listen(0).await.unwrap(),
+    );
+    let ends = (TokioNet, quick());
+    Target::start(ends, (sdk, cluster), limits, secret)
 }
 
 impl Target {
+    fn start<N: Net>(
+        (net, config): (N, Config),
+        (sdk, cluster): (N::Listener, N::Listener),
+        limits: Limits,
+        secret: Option<&str>,
+    ) -> Target {
+        let ports = Ports {
+            sdk: sdk.port(),
+            cluster: cluster.port(),
+        };
+        let clock = TokioClock::start();
+        let directory = Directory::default();
+        let shell = NodeShell::on(net, clock, config, directory, (sdk, cluster)).unwrap();
+        let shell = shell.limited(limits);
+        let shell = match secret {
+            Some(secret) => shell.proving(ClusterSecret::new(secret)),
+            None => shell,
+        };
+        let target = Target {
+            ports,
+            node: shell.node(),
+            counters: shell.counters(),
+        };
+        tokio::task::spawn_local(async move { shell.run().await.unwrap() });
+        target
+    }
+
     pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
         self.counters
             .fields()
@@ -99,6 +128,32 @@ impl Target {
         stream.read_to_end(&mut answer).await.unwrap();
         answer
     }
+}
+
+/// A stream from an address that is not that of those who behave.
+async fn dial_as_stranger(port: u16) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.66:0".parse().unwrap()).unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    socket.connect(address).await.unwrap()
+}
+
+/// How many of so many clients that behave are served, each with a connection of its own on which
+/// it says `hello` and something that is answered.
+async fn served(port: u16, times: usize, hello: &[u8]) -> usize {
+    let mut served = 0;
+    for _ in 0..times {
+        let mut stream = Target::dial(port).await;
+        let said = stream.write_all(hello).await;
+        let answered = stream.read_exact(&mut [0; PREAMBLE.len() + 4]).await;
+        served += usize::from(said.is_ok() && answered.is_ok());
+    }
+    served
+}
+
+/// What such a client says.
+fn good_hello() -> Vec<u8> {
+    [&setup()[..], &frame(2, &Request::HealthCheck)].concat()
 }
 
 pub(super) async fn run<F: Future<Output = ()>>(test: F) {

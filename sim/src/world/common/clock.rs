@@ -1,10 +1,16 @@
 //! A host's two clocks over true time.
 
+use distro_core::rng::Rng;
 use distro_core::time::{Mono, Now, Period, Wall};
+
+use crate::world::script::stage::Turn;
 
 /// Every host's wall clock at the start of a run: 2026-01-01T00:00:00Z, in Unix milliseconds.
 pub(crate) const EPOCH_MILLIS: i64 = 1_767_225_600_000;
 
+/// The longest time a host may have been up before the run starts: clocks of different hosts are
+/// never comparable, and nothing may depend on one that starts at zero.
+const BOOT_MAX: Period = Period::from_secs(1_000);
 const MILLION: i128 = 1_000_000;
 
 /// The clocks of one host. Both run on the same oscillator, so drift moves both; each jumps for
@@ -25,7 +31,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// A clock that runs true; its monotonic reading starts at `boot`.
-    pub(crate) const fn new(boot: Period) -> Clock {
+    const fn new(boot: Period) -> Clock {
         Clock {
             since: 0,
             counted: 0,
@@ -33,6 +39,12 @@ impl Clock {
             mono_ahead: boot.0,
             wall_ahead: 0,
         }
+    }
+
+    /// The clock of a host that was up for a while when the run begins.
+    pub(crate) fn booted(seed: u64, host: &str) -> Clock {
+        let mut rng = Rng::new(seed, &format!("boot {host}"));
+        Clock::new(rng.period(Period::ZERO, BOOT_MAX))
     }
 
     fn count(&self, at: u64) -> u64 {
@@ -73,8 +85,17 @@ impl Clock {
             .saturating_add(u64::try_from(true_time).unwrap_or(u64::MAX))
     }
 
+    /// Changes at this moment of true time.
+    pub(crate) fn turn(&mut self, at: u64, turn: Turn) {
+        match turn {
+            Turn::Wall(millis) => self.jump_wall(millis),
+            Turn::Mono(by) => self.jump_mono(by),
+            Turn::Rate(ppm) => self.drift(at, ppm),
+        }
+    }
+
     /// From now on the clock runs this much faster than it did, in parts per million.
-    pub(crate) fn drift(&mut self, at: u64, ppm: i64) {
+    fn drift(&mut self, at: u64, ppm: i64) {
         self.counted = self.count(at);
         self.since = at;
         // A clock that stands still or runs back would never reach a deadline.
@@ -82,12 +103,12 @@ impl Clock {
     }
 
     /// The wall clock jumps, by signed milliseconds.
-    pub(crate) fn jump_wall(&mut self, millis: i64) {
+    fn jump_wall(&mut self, millis: i64) {
         self.wall_ahead = self.wall_ahead.saturating_add(millis);
     }
 
     /// The monotonic clock jumps forward.
-    pub(crate) fn jump_mono(&mut self, by: Period) {
+    fn jump_mono(&mut self, by: Period) {
         self.mono_ahead = self.mono_ahead.saturating_add(by.0);
     }
 }

@@ -14,7 +14,6 @@ use distro_core::message::naming::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Join, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::hostile_tests::{MESSAGE_BYTES_MAX, Target, run, setup_request, target};
 use super::*;
 use crate::carrier::grpc::client::{Client, Event};
 use crate::carrier::grpc::status::Code;

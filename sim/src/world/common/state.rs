@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use distro_core::hash::StableHasher;
 
-use super::host::nodes_of;
+use super::nodes_of;
 use crate::observe::Tables;
 use crate::scenario::model::{HostId, Scenario};
 

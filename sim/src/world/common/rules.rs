@@ -6,7 +6,11 @@ use distro_core::message::MessageKind;
 use distro_core::rng::Rng;
 use distro_core::time::Period;
 
-use crate::scenario::model::{Fault, Path};
+use crate::scenario::model::{LinkFault, NameAnswer, Path};
+
+/// How long it takes to learn that a name does not resolve. Why: a resolver on the host knows, or
+/// the one beside it; and who dials again at once must not stay at one moment for ever.
+pub(crate) const LOOK_UP: Period = Period::from_millis(1);
 
 /// What a rule may be about.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +96,7 @@ enum Change {
         queue: u64,
         busy_until: BTreeMap<(u32, u32), u64>,
     },
+    Name(NameAnswer),
 }
 
 #[derive(Debug)]
@@ -134,54 +139,32 @@ impl Rules {
         self.active.is_empty()
     }
 
-    /// A link fault begins. False when the fault is not one of links that lasts.
-    pub(crate) fn begin(&mut self, action: u32, fault: &Fault, hosts: usize) -> bool {
-        let (path, change) = match fault {
-            Fault::Partition(path) if path.kinds.is_empty() && path.requests.is_none() => {
-                (path, Change::Hold)
-            }
-            Fault::Partition(path) => (path, Change::Vanish(1_000_000)),
-            Fault::Loss { path, per_million } => (path, Change::Vanish(*per_million)),
-            Fault::Drop { path, count } => (path, Change::Drop(*count)),
-            Fault::Delay { path, by } => (path, Change::Delay(*by)),
-            Fault::Duplicate { path, per_million } => (path, Change::Duplicate(*per_million)),
-            Fault::Reorder { path, within } => (path, Change::Reorder(*within)),
-            Fault::Corrupt { path, per_million } => (path, Change::Corrupt(*per_million)),
-            Fault::Bandwidth {
-                path,
+    /// A link fault begins.
+    pub(crate) fn begin(&mut self, action: u32, path: &Path, fault: &LinkFault, hosts: usize) {
+        let change = match *fault {
+            LinkFault::Partition if path.is_whole() => Change::Hold,
+            LinkFault::Partition => Change::Vanish(1_000_000),
+            LinkFault::Loss { per_million } => Change::Vanish(per_million),
+            LinkFault::Drop { count } => Change::Drop(count),
+            LinkFault::Delay { by } => Change::Delay(by),
+            LinkFault::Duplicate { per_million } => Change::Duplicate(per_million),
+            LinkFault::Reorder { within } => Change::Reorder(within),
+            LinkFault::Corrupt { per_million } => Change::Corrupt(per_million),
+            LinkFault::Bandwidth {
                 bytes_per_second,
                 queue_bytes,
-            } => {
-                let (per_second, queue) = ((*bytes_per_second).max(1), *queue_bytes);
-                (
-                    path,
-                    Change::Bandwidth {
-                        per_second,
-                        queue,
-                        busy_until: BTreeMap::new(),
-                    },
-                )
-            }
-            Fault::Reset(_)
-            | Fault::HalfOpen(_)
-            | Fault::DeadStream(_)
-            | Fault::Slow { .. }
-            | Fault::Pause(_)
-            | Fault::Kill(_)
-            | Fault::PowerOff(_)
-            | Fault::Restart { .. }
-            | Fault::RollingRestart { .. }
-            | Fault::WallJump { .. }
-            | Fault::MonoJump { .. }
-            | Fault::Drift { .. }
-            | Fault::FailApply { .. } => return false,
+            } => Change::Bandwidth {
+                per_second: bytes_per_second.max(1),
+                queue: queue_bytes,
+                busy_until: BTreeMap::new(),
+            },
+            LinkFault::DnsFailure { answer } => Change::Name(answer),
         };
         self.active.push(Rule {
             action,
             scope: Scope::new(path, hosts),
             change,
         });
-        true
     }
 
     /// A link fault ends.
@@ -189,11 +172,32 @@ impl Rules {
         self.active.retain(|rule| rule.action != action);
     }
 
+    /// Actions whose rule has nothing left to do, each once.
+    pub(crate) fn take_exhausted(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.exhausted)
+    }
+
     /// True while a partition lies between sender and receiver.
     pub(crate) fn blocked(&self, from: u32, to: u32) -> bool {
         self.active
             .iter()
             .any(|rule| matches!(rule.change, Change::Hold) && rule.scope.covers_pair(from, to))
+    }
+
+    /// What a host gets when it looks another's name up now; none when it gets its address.
+    pub(crate) fn look_up(&self, from: u32, to: u32) -> Option<NameAnswer> {
+        self.active.iter().find_map(|rule| match rule.change {
+            Change::Name(answer) if rule.scope.covers_pair(from, to) => Some(answer),
+            Change::Name(_)
+            | Change::Hold
+            | Change::Vanish(_)
+            | Change::Drop(_)
+            | Change::Delay(_)
+            | Change::Duplicate(_)
+            | Change::Reorder(_)
+            | Change::Corrupt(_)
+            | Change::Bandwidth { .. } => None,
+        })
     }
 
     /// What becomes of a message that is sent now. `size` is asked only when it matters.
@@ -248,7 +252,8 @@ impl Rules {
                 | Change::Duplicate(_)
                 | Change::Reorder(_)
                 | Change::Corrupt(_)
-                | Change::Bandwidth { .. } => {}
+                | Change::Bandwidth { .. }
+                | Change::Name(_) => {}
             }
         }
         fate
