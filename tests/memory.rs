@@ -149,11 +149,11 @@ impl Rig {
 
     /// Asks as over a wire: what is asked shares nothing with this test.
     fn ask(&mut self, conn: ConnId, request: &Request) {
-        let request = decode_request(&encode_request(request, None, &Ends::default()));
+        let received = decode_request(&encode_request(request, None, &Ends::default()));
         self.feed(Input::Request {
             conn,
             id: RequestId(1),
-            request,
+            received,
         });
     }
 

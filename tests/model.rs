@@ -228,7 +228,7 @@ impl Rig {
         let out = self.feed(Input::Request {
             conn,
             id: RequestId(0),
-            request,
+            received: request.into(),
         });
         (conn, out)
     }
@@ -237,7 +237,7 @@ impl Rig {
         let out = self.feed(Input::Request {
             conn,
             id: RequestId(7),
-            request,
+            received: request.into(),
         });
         out.into_iter()
             .find_map(|output| match output {

@@ -4,6 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::fmt;
+use core::ops::{Index, IndexMut};
 
 use crate::constants as c;
 use crate::ids::{Incarnation, NodeId, Str};
@@ -44,14 +46,9 @@ pub struct Config {
     pub version: Str,
 }
 
-/// True when `name` is the field's name in kebab case.
-fn is_kebab_of(field: &str, name: &str) -> bool {
-    let kebab = |letter| if letter == b'_' { b'-' } else { letter };
-    field.bytes().map(kebab).eq(name.bytes())
-}
-
+/// Why a macro: the struct, its defaults and the names by which people set its fields are one list.
 macro_rules! timing {
-    ($( $(#[doc = $doc:literal])+ $field:ident = $default:expr, )+) => {
+    ($( $(#[doc = $doc:literal])+ $key:ident $field:ident = $default:expr, )+) => {
         /// The protocol's times, as an operator or a scenario may change them. Each defaults to the
         /// constant of the same name in [`constants`](crate::constants).
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,17 +62,38 @@ macro_rules! timing {
             }
         }
 
-        impl Timing {
-            /// The names of all fields, in declaration order, in kebab case as configuration
-            /// and scenario files spell them, with their defaults and meaning.
-            pub fn fields() -> Vec<(String, Period, &'static str)> {
-                vec![ $( (stringify!($field).replace('_', "-"), $default, concat!($($doc),+)), )+ ]
+        /// The name of one of the protocol's times: `timing[TimingKey::KeepAlive]`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum TimingKey {
+            $( $(#[doc = $doc])+ $key, )+
+        }
+
+        impl TimingKey {
+            /// All of them, in declaration order.
+            pub const ALL: &[TimingKey] = &[ $( TimingKey::$key, )+ ];
+
+            /// In kebab case, as configuration and scenario files spell it.
+            pub const fn name(self) -> &'static str {
+                match self { $( TimingKey::$key => $crate::kebab!($field), )+ }
             }
 
-            /// The field with this kebab-case name.
-            pub fn field_mut(&mut self, name: &str) -> Option<&mut Period> {
-                $( if is_kebab_of(stringify!($field), name) { return Some(&mut self.$field); } )+
-                None
+            /// What it means.
+            pub fn about(self) -> &'static str {
+                match self { $( TimingKey::$key => concat!($($doc),+).trim(), )+ }
+            }
+        }
+
+        impl Index<TimingKey> for Timing {
+            type Output = Period;
+
+            fn index(&self, key: TimingKey) -> &Period {
+                match key { $( TimingKey::$key => &self.$field, )+ }
+            }
+        }
+
+        impl IndexMut<TimingKey> for Timing {
+            fn index_mut(&mut self, key: TimingKey) -> &mut Period {
+                match key { $( TimingKey::$key => &mut self.$field, )+ }
             }
         }
     };
@@ -83,81 +101,91 @@ macro_rules! timing {
 
 timing! {
     /// Coalescing window of CHANGE and DELETE.
-    sync_delay = c::SYNC_DELAY,
+    SyncDelay sync_delay = c::SYNC_DELAY,
     /// RPC timeout of one sync.
-    sync_timeout = c::SYNC_TIMEOUT,
+    SyncTimeout sync_timeout = c::SYNC_TIMEOUT,
     /// Delay before a failed sync is tried again.
-    sync_retry_delay = c::SYNC_RETRY_DELAY,
+    SyncRetryDelay sync_retry_delay = c::SYNC_RETRY_DELAY,
     /// Verify round.
-    verify_interval = c::VERIFY_INTERVAL,
+    VerifyInterval verify_interval = c::VERIFY_INTERVAL,
     /// RPC timeout of one verify.
-    verify_timeout = c::VERIFY_TIMEOUT,
+    VerifyTimeout verify_timeout = c::VERIFY_TIMEOUT,
     /// RPC timeout of a snapshot.
-    load_timeout = c::LOAD_TIMEOUT,
+    LoadTimeout load_timeout = c::LOAD_TIMEOUT,
     /// Wait before a failed load is tried again.
-    load_retry_delay = c::LOAD_RETRY_DELAY_DISTRO,
+    LoadRetryDelay load_retry_delay = c::LOAD_RETRY_DELAY_DISTRO,
     /// How long a starting node waits for peers that cannot be reached.
-    load_wait = c::LOAD_WAIT,
+    LoadWait load_wait = c::LOAD_WAIT,
     /// First connection scan after the start.
-    scan_initial_delay = c::SCAN_INITIAL_DELAY,
+    ScanInitialDelay scan_initial_delay = c::SCAN_INITIAL_DELAY,
     /// From the end of one connection scan to the next.
-    scan_interval = c::SCAN_INTERVAL,
+    ScanInterval scan_interval = c::SCAN_INTERVAL,
     /// Idle limit before a connection is probed.
-    keep_alive = c::KEEP_ALIVE,
+    KeepAlive keep_alive = c::KEEP_ALIVE,
     /// How long a probe may take.
-    detection_timeout = c::DETECTION_TIMEOUT,
+    DetectionTimeout detection_timeout = c::DETECTION_TIMEOUT,
     /// How long a push queue may stay blocked.
-    blocked_limit = c::BLOCKED_LIMIT,
+    BlockedLimit blocked_limit = c::BLOCKED_LIMIT,
     /// How long a client may take to leave after a reset request.
-    reset_wait = c::RESET_WAIT,
+    ResetWait reset_wait = c::RESET_WAIT,
     /// Lease of a synced client.
-    client_expired_time = c::CLIENT_EXPIRED_TIME,
+    ClientExpiredTime client_expired_time = c::CLIENT_EXPIRED_TIME,
     /// Period of the expired-client cleaner.
-    client_clean_interval = c::CLIENT_CLEAN_INTERVAL,
+    ClientCleanInterval client_clean_interval = c::CLIENT_CLEAN_INTERVAL,
     /// How often a client without a connection beats, and how often beats are looked at.
-    beat_interval = c::BEAT_INTERVAL,
+    BeatInterval beat_interval = c::BEAT_INTERVAL,
     /// Silence after which an instance without beats is unhealthy.
-    beat_timeout = c::BEAT_TIMEOUT,
+    BeatTimeout beat_timeout = c::BEAT_TIMEOUT,
     /// Silence after which an instance without beats is removed.
-    beat_remove_timeout = c::BEAT_REMOVE_TIMEOUT,
+    BeatRemoveTimeout beat_remove_timeout = c::BEAT_REMOVE_TIMEOUT,
     /// How long clients of a member's earlier life stay after its new life showed up.
-    return_grace = c::RETURN_GRACE,
+    ReturnGrace return_grace = c::RETURN_GRACE,
     /// How long a deleted client's id is remembered.
-    tombstone_time = c::TOMBSTONE_TIME,
+    TombstoneTime tombstone_time = c::TOMBSTONE_TIME,
     /// Push debounce.
-    push_delay = c::PUSH_DELAY,
+    PushDelay push_delay = c::PUSH_DELAY,
     /// RPC timeout of a push.
-    push_timeout = c::PUSH_TIMEOUT,
+    PushTimeout push_timeout = c::PUSH_TIMEOUT,
     /// Delay before a failed push is tried again.
-    push_retry_delay = c::PUSH_RETRY_DELAY,
+    PushRetryDelay push_retry_delay = c::PUSH_RETRY_DELAY,
     /// First member report after ready.
-    report_initial_delay = c::REPORT_INITIAL_DELAY,
+    ReportInitialDelay report_initial_delay = c::REPORT_INITIAL_DELAY,
     /// From one member report to the next, round robin.
-    report_interval = c::REPORT_INTERVAL,
+    ReportInterval report_interval = c::REPORT_INTERVAL,
     /// Reports to members that are not UP.
-    report_unhealthy_interval = c::REPORT_UNHEALTHY_INTERVAL,
+    ReportUnhealthyInterval report_unhealthy_interval = c::REPORT_UNHEALTHY_INTERVAL,
     /// RPC timeout of a member report.
-    report_timeout = c::REPORT_TIMEOUT,
+    ReportTimeout report_timeout = c::REPORT_TIMEOUT,
     /// Idle time after which the dialling end checks a connection.
-    health_check_idle = c::HEALTH_CHECK_IDLE,
+    HealthCheckIdle health_check_idle = c::HEALTH_CHECK_IDLE,
     /// RPC timeout of a health check.
-    health_check_timeout = c::HEALTH_CHECK_TIMEOUT,
+    HealthCheckTimeout health_check_timeout = c::HEALTH_CHECK_TIMEOUT,
     /// RPC timeout of dial, server check and setup.
-    connect_timeout = c::CONNECT_TIMEOUT,
+    ConnectTimeout connect_timeout = c::CONNECT_TIMEOUT,
     /// RPC timeout of an ordinary client request.
-    request_timeout = c::REQUEST_TIMEOUT,
+    RequestTimeout request_timeout = c::REQUEST_TIMEOUT,
     /// How long a client waits for the setup's acknowledgement.
-    setup_ack_timeout = c::SETUP_ACK_TIMEOUT,
+    SetupAckTimeout setup_ack_timeout = c::SETUP_ACK_TIMEOUT,
     /// Step of the back-off between dials.
-    reconnect_step = c::RECONNECT_STEP,
+    ReconnectStep reconnect_step = c::RECONNECT_STEP,
     /// Tick of a client's redo task.
-    redo_interval = c::REDO_INTERVAL,
+    RedoInterval redo_interval = c::REDO_INTERVAL,
     /// Period of the empty-service cleaner.
-    empty_service_clean_interval = c::EMPTY_SERVICE_CLEAN_INTERVAL,
+    EmptyServiceCleanInterval empty_service_clean_interval = c::EMPTY_SERVICE_CLEAN_INTERVAL,
     /// Age at which an empty service is dropped.
-    empty_service_expired_time = c::EMPTY_SERVICE_EXPIRED_TIME,
+    EmptyServiceExpiredTime empty_service_expired_time = c::EMPTY_SERVICE_EXPIRED_TIME,
     /// Tick of the delay engines.
-    delay_tick = c::DELAY_TICK,
+    DelayTick delay_tick = c::DELAY_TICK,
+}
+
+impl TimingKey {
+    /// The time with this name.
+    pub fn from_name(name: &str) -> Option<TimingKey> {
+        TimingKey::ALL
+            .iter()
+            .copied()
+            .find(|key| key.name() == name)
+    }
 }
 
 impl Timing {
@@ -243,53 +271,89 @@ impl Config {
         peers
     }
 
-    /// Everything that is wrong with the configuration, in words that say what would be right;
-    /// empty when it can be used.
-    pub fn problems(&self) -> Vec<String> {
+    /// Everything that is wrong with the configuration; empty when it can be used.
+    pub fn problems(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
+        let mut add = |fields, text| problems.push(ConfigProblem { fields, text });
         let timing = &self.timing;
-        for (name, period) in [
-            ("verify-interval", timing.verify_interval),
-            ("scan-interval", timing.scan_interval),
-            ("client-clean-interval", timing.client_clean_interval),
-            ("beat-interval", timing.beat_interval),
-            ("report-interval", timing.report_interval),
-            (
-                "report-unhealthy-interval",
-                timing.report_unhealthy_interval,
-            ),
-            ("redo-interval", timing.redo_interval),
-            ("reconnect-step", timing.reconnect_step),
-            (
-                "empty-service-clean-interval",
-                timing.empty_service_clean_interval,
-            ),
-            ("health-check-idle", timing.health_check_idle),
-            ("delay-tick", timing.delay_tick),
-        ] {
-            if period == Period::ZERO {
-                problems.push(format!("{name} is 0; a period must be longer than that"));
+        for key in PERIODS {
+            if timing[*key] == Period::ZERO {
+                let text = format!("{} is 0; a period must be longer than that", key.name());
+                add(vec![ConfigField::Timing(*key)], text);
             }
         }
         if timing.verify_interval.times(2) > timing.client_expired_time {
-            problems.push(format!(
+            let text = format!(
                 "client-expired-time ({}) must hold at least two verify-intervals ({}), or one \
                  lost verify removes live clients",
                 timing.client_expired_time, timing.verify_interval
-            ));
+            );
+            let both = [TimingKey::ClientExpiredTime, TimingKey::VerifyInterval];
+            add(both.map(ConfigField::Timing).to_vec(), text);
         }
         if self.message_bytes_max < 4096 {
-            problems.push(format!(
+            let text = format!(
                 "message-bytes-max is {}; no protocol message fits below 4096",
                 self.message_bytes_max
-            ));
+            );
+            add(vec![ConfigField::MessageBytesMax], text);
         }
         if self.node.as_str().is_empty() || self.node.as_str().contains('#') {
-            problems.push(format!(
-                "node address {:?} must be ip:port without '#'",
-                self.node.0
-            ));
+            let text = format!("node address {:?} must be ip:port without '#'", self.node.0);
+            add(vec![ConfigField::Node], text);
         }
         problems
     }
+}
+
+/// The times after which something happens again and again: none may be 0.
+const PERIODS: &[TimingKey] = &[
+    TimingKey::VerifyInterval,
+    TimingKey::ScanInterval,
+    TimingKey::ClientCleanInterval,
+    TimingKey::BeatInterval,
+    TimingKey::ReportInterval,
+    TimingKey::ReportUnhealthyInterval,
+    TimingKey::RedoInterval,
+    TimingKey::ReconnectStep,
+    TimingKey::EmptyServiceCleanInterval,
+    TimingKey::HealthCheckIdle,
+    TimingKey::DelayTick,
+];
+
+/// A field of a [`Config`] that can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigField {
+    /// [`Config::node`].
+    Node,
+    /// One of [`Config::timing`].
+    Timing(TimingKey),
+    /// [`Config::message_bytes_max`].
+    MessageBytesMax,
+}
+
+/// Something that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The fields that it is about, the likeliest culprit first; at least one.
+    pub fields: Vec<ConfigField>,
+    /// What is wrong, in words that say what would be right.
+    pub text: String,
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl core::error::Error for ConfigProblem {}
+
+/// All problems in one line.
+pub fn in_one_line(problems: &[ConfigProblem]) -> String {
+    let texts: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.text.as_str())
+        .collect();
+    texts.join("; ")
 }

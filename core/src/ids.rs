@@ -16,7 +16,7 @@ pub struct NodeId(pub Str);
 
 /// A connection id, which is also the client's id and the Distro resource key (Nacos
 /// `connectionId`). Unique over nodes and time, never reused, never contains `#`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClientId(pub Str);
 

@@ -8,7 +8,7 @@ use crate::config::ConnectionLimits;
 use crate::event::Event;
 use crate::ids::{ClientId, ConnId, NodeId, RequestId, Str};
 use crate::message::ask::{Answer, Ask};
-use crate::message::{Request, Response};
+use crate::message::{Received, Request, Response};
 use crate::time::Period;
 
 /// Which listener a transport came in on. Fellow nodes use the cluster listener, SDKs the other;
@@ -61,8 +61,8 @@ pub enum Input {
         conn: ConnId,
         /// The peer's number for it.
         id: RequestId,
-        /// The request.
-        request: Request,
+        /// The request, or why it is none.
+        received: Received,
     },
     /// The peer answered one of our requests. Answers to nothing are counted and dropped.
     Response {

@@ -4,7 +4,7 @@
 use distro_core::event::Event;
 use distro_core::ids::{ConnId, RequestId};
 use distro_core::io::CloseReason;
-use distro_core::message::{Request, Response};
+use distro_core::message::{Received, Request, Response};
 use distro_core::node::Node;
 use distro_core::sdk::Sdk;
 use distro_core::sdk::io::{Answer, CallError, SdkEvent};
@@ -78,6 +78,17 @@ pub enum Seen<'a> {
         /// The request.
         request: &'a Request,
     },
+    /// The host got what came as a request and is none that it may handle.
+    Unhandled {
+        /// This end's number of the transport.
+        conn: ConnId,
+        /// The sender.
+        peer: HostId,
+        /// The sender's number for it.
+        id: RequestId,
+        /// What it is.
+        received: &'a Received,
+    },
     /// The host answered a request.
     ResponseSent {
         /// This end's number of the transport.
@@ -140,4 +151,32 @@ pub trait Tables {
     fn with_node(&self, host: HostId, look: &mut dyn FnMut(&Node));
     /// Looks at a client; does nothing when its process is not running.
     fn with_sdk(&self, host: HostId, look: &mut dyn FnMut(&Sdk));
+}
+
+impl<'a> Seen<'a> {
+    /// The host got this as a request.
+    pub const fn received(
+        conn: ConnId,
+        peer: HostId,
+        id: RequestId,
+        received: &'a Received,
+    ) -> Seen<'a> {
+        match received {
+            Received::Request(request) => Seen::RequestReceived {
+                conn,
+                peer,
+                id,
+                request,
+            },
+            Received::Denied(_)
+            | Received::Unsupported(_)
+            | Received::Unknown(_)
+            | Received::Malformed(_) => Seen::Unhandled {
+                conn,
+                peer,
+                id,
+                received,
+            },
+        }
+    }
 }

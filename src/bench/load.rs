@@ -11,7 +11,7 @@ use distro_core::message::naming::{
     Instance, InstanceOperation, InstanceRequest, ServiceInfo, ServiceKey, ServiceQueryRequest,
     SubscribeServiceRequest, Weight,
 };
-use distro_core::message::{Request, ResponseBody};
+use distro_core::message::{AnswerType, Received, Request, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -246,8 +246,8 @@ async fn ask_all(wire: &mut Wire, requests: &[Request]) -> io::Result<()> {
                     outcome.map_err(io::Error::other)?;
                     left -= 1;
                 }
-                Arrived::Asked(id, request) => {
-                    serve(wire, id, &request)?;
+                Arrived::Asked(id, asked) => {
+                    serve(wire, id, &asked)?;
                 }
             }
         }
@@ -256,15 +256,14 @@ async fn ask_all(wire: &mut Wire, requests: &[Request]) -> io::Result<()> {
 }
 
 /// Answers what a node asks; false when it asks the client to leave.
-fn serve(wire: &mut Wire, id: distro_core::ids::RequestId, request: &Request) -> io::Result<bool> {
-    let body = match request.type_name() {
-        "ClientDetectionRequest" => ResponseBody::ClientDetection,
-        "NotifySubscriberRequest" => ResponseBody::NotifySubscriber,
-        "ConnectResetRequest" => ResponseBody::ConnectReset,
-        _ => return Ok(true),
+fn serve(wire: &mut Wire, id: distro_core::ids::RequestId, asked: &Received) -> io::Result<bool> {
+    let facts = asked.request().map(|request| request.of().facts());
+    let asked = facts.filter(|facts| facts.from == Sender::Server);
+    let Some(answer) = asked.and_then(|facts| facts.answer) else {
+        return Ok(true);
     };
-    let stays = body != ResponseBody::ConnectReset;
-    wire.answer(id, body)?;
+    let stays = answer != AnswerType::ConnectReset;
+    wire.answer(id, answer.empty())?;
     Ok(stays)
 }
 
@@ -453,11 +452,11 @@ impl Driver {
                 }
                 Ok(true)
             }
-            Arrived::Asked(id, request) => {
-                if let Request::NotifySubscriber(info) = &request {
+            Arrived::Asked(id, asked) => {
+                if let Some(Request::NotifySubscriber(info)) = asked.request() {
                     self.seen(info);
                 }
-                serve(&mut self.wire, id, &request)
+                serve(&mut self.wire, id, &asked)
             }
         }
     }

@@ -7,6 +7,8 @@ pub mod unfinished;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::kind::Word;
+
 /// How a connection carries its payloads. A node tells them apart by the first bytes of a
 /// connection, so both share its port for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -16,6 +18,14 @@ pub enum Carrier {
     Tcp,
     /// Nacos's two gRPC services: what official SDKs speak.
     Grpc,
+}
+
+impl Word for Carrier {
+    const NOUN: &'static str = "carrier";
+
+    fn all() -> Vec<(Carrier, &'static str)> {
+        Carrier::ALL.to_vec()
+    }
 }
 
 impl Carrier {

@@ -9,7 +9,7 @@ use super::{BAD_INPUT, DONE, FAILED, Failure, Format, REFUSED, complain, print, 
 use crate::bench::{Plan, Target, Workload};
 use crate::carrier::Carrier;
 use crate::cli::client::{member, time};
-use crate::settings::key::MAIN_PORT;
+use crate::settings::MAIN_PORT;
 use crate::settings::member::Member;
 use crate::shell::Directory;
 

@@ -16,7 +16,7 @@ use super::driver::{self, Command, Start};
 use super::{Client, Error};
 use crate::carrier::Carrier;
 use crate::carrier::grpc::payload::Headers;
-use crate::settings::key::MAIN_PORT;
+use crate::settings::MAIN_PORT;
 use crate::settings::member::Member;
 use crate::shell::Directory;
 use crate::shell::guard::ACCESS_TOKEN;

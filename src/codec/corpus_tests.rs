@@ -2,53 +2,11 @@
 
 use bytes::Bytes;
 use distro_core::ids::Str;
-use distro_core::message::{Request, ResponseBody};
+use distro_core::message::{AnswerType, Received, ResponseBody};
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::*;
-
-const REQUESTS: [&str; 20] = [
-    "ServerCheckRequest",
-    "ConnectionSetupRequest",
-    "SetupAckRequest",
-    "HealthCheckRequest",
-    "ClientDetectionRequest",
-    "ConnectResetRequest",
-    "ServerLoaderInfoRequest",
-    "ServerReloadRequest",
-    "InstanceRequest",
-    "BatchInstanceRequest",
-    "PersistentInstanceRequest",
-    "SubscribeServiceRequest",
-    "ServiceQueryRequest",
-    "ServiceListRequest",
-    "NotifySubscriberRequest",
-    "NamingFuzzyWatchRequest",
-    "NamingFuzzyWatchSyncRequest",
-    "NamingFuzzyWatchChangeNotifyRequest",
-    "DistroDataRequest",
-    "MemberReportRequest",
-];
-
-const RESPONSES: [&str; 17] = [
-    "ErrorResponse",
-    "ServerCheckResponse",
-    "HealthCheckResponse",
-    "ClientDetectionResponse",
-    "ConnectResetResponse",
-    "ServerLoaderInfoResponse",
-    "ServerReloadResponse",
-    "InstanceResponse",
-    "BatchInstanceResponse",
-    "SubscribeServiceResponse",
-    "QueryServiceResponse",
-    "ServiceListResponse",
-    "NotifySubscriberResponse",
-    "NamingFuzzyWatchResponse",
-    "NamingFuzzyWatchChangeNotifyResponse",
-    "DistroDataResponse",
-    "MemberReportResponse",
-];
 
 fn payload(type_name: &str, body: &[u8]) -> Payload {
     Payload {
@@ -134,13 +92,13 @@ const WRONG: [(&str, &str); 21] = [
 
 #[test]
 fn garbage_is_a_malformed_request_of_its_type() {
-    for type_name in REQUESTS {
+    for type_name in RequestType::ALL.iter().map(|of| of.name()) {
         for body in garbage() {
             // The only one whose body nobody reads.
-            if type_name == "ServerCheckRequest" {
+            if type_name == RequestType::ServerCheck.name() {
                 continue;
             }
-            let Request::Malformed(malformed) = decode_request(&payload(type_name, &body)) else {
+            let Received::Malformed(malformed) = decode_request(&payload(type_name, &body)) else {
                 panic!("{type_name} took {body:?}")
             };
             assert_eq!(&*malformed.type_name, type_name);
@@ -154,7 +112,7 @@ fn known_keys_of_the_wrong_type_are_malformed() {
     for (type_name, body) in WRONG {
         let decoded = decode_request(&payload(type_name, body.as_bytes()));
         assert!(
-            matches!(decoded, Request::Malformed(_)),
+            matches!(decoded, Received::Malformed(_)),
             "{type_name} {body} gave {decoded:?}"
         );
     }
@@ -168,7 +126,7 @@ fn parallel_arrays_of_different_lengths_are_malformed() {
     );
     let body = format!(r#"{{"dataOperation":"CHANGE","distroData":{{"content":"{content}"}}}}"#);
     let decoded = decode_request(&payload("DistroDataRequest", body.as_bytes()));
-    let Request::Malformed(malformed) = decoded else {
+    let Received::Malformed(malformed) = decoded else {
         panic!("{decoded:?}")
     };
     assert_eq!(
@@ -180,7 +138,7 @@ fn parallel_arrays_of_different_lengths_are_malformed() {
 #[test]
 fn an_unknown_type_keeps_a_bounded_name() {
     let long = "X".repeat(100_000);
-    let Request::Unknown(name) = decode_request(&payload(&long, b"{}")) else {
+    let Received::Unknown(name) = decode_request(&payload(&long, b"{}")) else {
         panic!()
     };
     assert_eq!(name.len(), MESSAGE_CHARS_MAX);
@@ -188,7 +146,7 @@ fn an_unknown_type_keeps_a_bounded_name() {
 
 #[test]
 fn garbage_is_no_response() {
-    for type_name in RESPONSES {
+    for type_name in AnswerType::ALL.iter().map(|of| of.facts().name) {
         for body in garbage() {
             assert!(
                 decode_response(&payload(type_name, &body)).is_err(),
@@ -214,14 +172,15 @@ proptest! {
     #[test]
     fn no_bytes_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
-        which in 0..REQUESTS.len(),
-        answer in 0..RESPONSES.len(),
+        of in select(RequestType::ALL),
+        answer in select(AnswerType::ALL),
     ) {
-        decode_request(&payload(REQUESTS[which], &bytes));
-        request_kind(REQUESTS[which], &bytes);
+        decode_request(&payload(of.name(), &bytes));
+        request_kind(of.name(), &bytes);
         body_request_id(&bytes);
-        if let Ok(response) = decode_response(&payload(RESPONSES[answer], &bytes)) {
-            prop_assert_eq!(response.body.type_name(), RESPONSES[answer]);
+        let name = answer.facts().name;
+        if let Ok(response) = decode_response(&payload(name, &bytes)) {
+            prop_assert_eq!(response.body.type_name(), name);
         }
     }
 

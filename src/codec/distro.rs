@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use distro_core::ids::{ClientId, Incarnation, NodeId, Str};
 use distro_core::message::MessageKind;
-use distro_core::message::distro::{ClientSyncData, DistroDataRequest, DistroDataResponse, Origin};
+use distro_core::message::distro::{
+    ClientSyncData, DistroDataRequest, DistroDataResponse, Operation, Origin,
+};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
@@ -106,15 +108,8 @@ pub(super) fn operation_kind(body: &[u8]) -> MessageKind {
     let Ok(peek) = serde_json::from_slice::<Peek>(body) else {
         return MessageKind::Unknown;
     };
-    match peek.data_operation.as_deref().unwrap_or("") {
-        "ADD" => MessageKind::Add,
-        "CHANGE" => MessageKind::Change,
-        "DELETE" => MessageKind::Delete,
-        "VERIFY" => MessageKind::Verify,
-        "SNAPSHOT" => MessageKind::Snapshot,
-        "QUERY" => MessageKind::DistroQuery,
-        _ => MessageKind::Unknown,
-    }
+    let named = peek.data_operation.as_deref().unwrap_or("");
+    Operation::from_name(named).map_or(MessageKind::Unknown, Operation::kind)
 }
 
 fn key(resource: &str, target: Option<&NodeId>) -> KeyWire {
@@ -140,7 +135,8 @@ struct VerifyWire {
 /// JSON text of a `DistroDataRequest`.
 pub(super) fn encode_request(request: &DistroDataRequest, ends: &Ends) -> Vec<u8> {
     let to_peer = ends.peer.as_ref();
-    let data = |operation: &str, resource: &str, target, content, origin| {
+    let operation = request.operation().name();
+    let data = |resource: &str, target, content, origin| {
         Some(DataWire {
             distro_key: Some(key(resource, target)),
             operation: Some(Str::from(operation)),
@@ -148,7 +144,7 @@ pub(super) fn encode_request(request: &DistroDataRequest, ends: &Ends) -> Vec<u8
             origin,
         })
     };
-    let wire = |operation: &str, distro_data| RequestWire {
+    let wire = |distro_data| RequestWire {
         headers: NoHeaders::new(),
         distro_data,
         data_operation: Some(Str::from(operation)),
@@ -156,44 +152,31 @@ pub(super) fn encode_request(request: &DistroDataRequest, ends: &Ends) -> Vec<u8
         digest: None,
         chunk: None,
     };
-    let sync = |operation: &str, record: &ClientSyncData| {
-        let content = content(&SyncOut::from(record));
-        wire(
-            operation,
-            data(operation, record.client.as_str(), to_peer, content, None),
-        )
-    };
     to_json(&match request {
-        DistroDataRequest::Change(record) => sync("CHANGE", record),
-        DistroDataRequest::Add(record) => sync("ADD", record),
+        DistroDataRequest::Change(record) | DistroDataRequest::Add(record) => {
+            let content = content(&SyncOut::from(&**record));
+            wire(data(record.client.as_str(), to_peer, content, None))
+        }
         DistroDataRequest::Delete(client, origin) => {
             let origin = origin.as_ref().map(OriginWire::from);
-            wire(
-                "DELETE",
-                data("DELETE", client.as_str(), to_peer, None, origin),
-            )
+            wire(data(client.as_str(), to_peer, None, origin))
         }
         DistroDataRequest::Verify(client, revision) => {
             let verify = VerifyWire {
                 client_id: client.clone(),
                 revision: signed(*revision),
             };
-            wire(
-                "VERIFY",
-                data("VERIFY", client.as_str(), None, content(&verify), None),
-            )
+            wire(data(client.as_str(), None, content(&verify), None))
         }
-        DistroDataRequest::Query(client) => {
-            wire("QUERY", data("QUERY", client.as_str(), to_peer, None, None))
-        }
-        DistroDataRequest::Snapshot => wire("SNAPSHOT", None),
+        DistroDataRequest::Query(client) => wire(data(client.as_str(), to_peer, None, None)),
+        DistroDataRequest::Snapshot => wire(None),
         DistroDataRequest::Digest(verify) => RequestWire {
             digest: Some((&**verify).into()),
-            ..wire("VERIFY", None)
+            ..wire(None)
         },
         DistroDataRequest::SnapshotChunk(chunk) => RequestWire {
             chunk: Some((&**chunk).into()),
-            ..wire("SNAPSHOT", None)
+            ..wire(None)
         },
     })
 }
@@ -229,26 +212,28 @@ pub(super) fn decode_request(body: &[u8]) -> Result<DistroDataRequest, Str> {
         .distro_data
         .as_ref()
         .ok_or_else(|| Str::from("no distroData"));
-    Ok(match wire.data_operation.as_deref().unwrap_or("") {
-        "CHANGE" => DistroDataRequest::Change(sync_data(data?)?),
-        "ADD" => DistroDataRequest::Add(sync_data(data?)?),
-        "DELETE" => {
+    let named = wire.data_operation.as_deref().unwrap_or("");
+    let operation = Operation::from_name(named)
+        .ok_or_else(|| clipped(&format!("unknown dataOperation {named}")))?;
+    Ok(match operation {
+        Operation::Change => DistroDataRequest::Change(sync_data(data?)?),
+        Operation::Add => DistroDataRequest::Add(sync_data(data?)?),
+        Operation::Delete => {
             let data = data?;
             DistroDataRequest::Delete(resource(data)?, data.origin.clone().map(Origin::from))
         }
-        "VERIFY" => match wire.digest {
+        Operation::Verify => match wire.digest {
             Some(digest) => DistroDataRequest::Digest(Box::new(digest.into())),
             None => {
                 let verify: VerifyWire = from_json(&decoded_content(data?)?)?;
                 DistroDataRequest::Verify(verify.client_id, unsigned(verify.revision))
             }
         },
-        "QUERY" => DistroDataRequest::Query(resource(data?)?),
-        "SNAPSHOT" => match wire.chunk {
+        Operation::Query => DistroDataRequest::Query(resource(data?)?),
+        Operation::Snapshot => match wire.chunk {
             Some(chunk) => DistroDataRequest::SnapshotChunk(Box::new(chunk.into())),
             None => DistroDataRequest::Snapshot,
         },
-        other => return Err(clipped(&format!("unknown dataOperation {other}"))),
     })
 }
 

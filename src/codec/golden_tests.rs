@@ -10,7 +10,7 @@ use distro_core::message::naming::{
     Instance, InstanceOperation, Published, ServiceInfo, ServiceKey, Weight,
 };
 use distro_core::message::unsupported::Unsupported;
-use distro_core::message::{Request, Response, ResponseBody, code};
+use distro_core::message::{Received, Request, Response, ResponseBody, code};
 use serde_json::Value;
 
 use super::*;
@@ -31,7 +31,10 @@ fn payload(type_name: &str, body: &str) -> Payload {
 }
 
 fn request(type_name: &str, body: &str) -> Request {
-    decode_request(&payload(type_name, body))
+    match decode_request(&payload(type_name, body)) {
+        Received::Request(request) => request,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn response(type_name: &str, body: &str) -> Response {
@@ -143,7 +146,7 @@ fn the_client_address_of_a_setup_comes_from_the_payload() {
         r#"{"labels":null,"abilityTable":{}}"#,
     );
     setup.client_ip = Str::from("10.9.8.7");
-    let Request::ConnectionSetup(setup) = decode_request(&setup) else {
+    let Received::Request(Request::ConnectionSetup(setup)) = decode_request(&setup) else {
         panic!()
     };
     assert_eq!(&*setup.client_ip, "10.9.8.7");
@@ -430,7 +433,7 @@ fn what_is_not_offered_is_read_whatever_it_carries_and_refused_by_its_own_type()
             client_ip: Str::from(""),
             body: Bytes::from(sample),
         };
-        assert_eq!(decode_request(&payload), Request::Unsupported(which));
+        assert_eq!(decode_request(&payload), Received::Unsupported(which));
         let body = ResponseBody::Unsupported(which);
         let refusal = Response::fail(code::SERVER_NOT_IMPLEMENTED, "no", body);
         let payload = encode_response(&refusal, None, &Ends::default());

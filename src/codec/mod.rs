@@ -1,18 +1,20 @@
 //! Nacos's messages as they look on a wire: a type name, headers and a JSON body.
 //!
-//! Decoding is total. A type that nobody knows becomes `Request::Unknown`, a body that does not
-//! parse becomes `Request::Malformed`, and an answer that does not parse is a [`DecodeError`]:
+//! Decoding is total. A type that nobody knows becomes `Received::Unknown`, a body that does not
+//! parse becomes `Received::Malformed`, and an answer that does not parse is a [`DecodeError`]:
 //! nothing a peer sends reaches a panic, and nothing is allocated that the peer did not send.
 //!
 //! Towards a Java node every body is what Jackson would print for the same message. What our own
 //! nodes add (origin, digest, chunks, list version) are further keys, which Java ignores.
 //!
 //! # Layout
+//! - `dispatch`: from a type to its text, by the table of messages
 //! - `request`, `response`: one message type after the other
 //! - `naming`, `instance`: instances and service lists · `hosts`: their text, kept · `distro`: replication · `sync`: its content ·
 //!   `fuzzy`: names by a pattern · `extension`: what only our own nodes say · `cluster`: members
 
 mod cluster;
+mod dispatch;
 mod distro;
 mod extension;
 mod fuzzy;
@@ -38,7 +40,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use distro_core::ids::{NodeId, RequestId, Str};
-use distro_core::message::MessageKind;
+use distro_core::message::{MessageKind, RequestType};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -94,10 +96,13 @@ impl std::error::Error for DecodeError {}
 ///
 /// Reads no more of the body than the operation of a `DistroDataRequest`.
 pub fn request_kind(type_name: &str, body: &[u8]) -> MessageKind {
-    if type_name == "DistroDataRequest" {
-        return distro::operation_kind(body);
+    match RequestType::from_name(type_name) {
+        Some(of) => of
+            .facts()
+            .kind
+            .unwrap_or_else(|| distro::operation_kind(body)),
+        None => MessageKind::Unknown,
     }
-    request::kind_of_type(type_name)
 }
 
 /// The id that a server-initiated request or its answer carries in its body, for carriers without

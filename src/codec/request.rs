@@ -1,18 +1,27 @@
 //! Requests to and from their JSON text.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use distro_core::ids::{ClientId, RequestId, Str};
+use distro_core::message::cluster::{Member, ServerReloadRequest};
+use distro_core::message::distro::DistroDataRequest;
+use distro_core::message::fuzzy::{
+    NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchRequest, NamingFuzzyWatchSyncRequest,
+};
 use distro_core::message::internal::{
     ConnectResetRequest, ConnectionSetupRequest, SetupAckRequest,
 };
+use distro_core::message::naming::{
+    BatchInstanceRequest, InstanceRequest, ServiceInfo, ServiceListRequest, ServiceQueryRequest,
+    SubscribeServiceRequest,
+};
 use distro_core::message::unsupported::Unsupported;
-use distro_core::message::{MalformedRequest, MessageKind, Request};
+use distro_core::message::{Malformed, Received, Request, RequestType, Sender};
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{MemberOut, ReloadIn, ReloadOut, ReportIn, ReportOut};
+use super::dispatch::{RequestText, read_request, request_text};
 use super::fuzzy::{ChangeIn, ChangeOut, SyncIn, SyncOut, WatchIn, WatchOut};
 use super::naming::{
     BatchInstanceRequestIn, BatchInstanceRequestOut, InstanceRequestIn, InstanceRequestOut, ListIn,
@@ -28,17 +37,6 @@ struct Bare {
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     module: &'static str,
-}
-
-impl Bare {
-    fn internal(id: Option<RequestId>) -> Bare {
-        let request_id = id.map(|id| id.0.to_string());
-        Bare {
-            headers: NoHeaders::new(),
-            request_id,
-            module: "internal",
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -105,167 +103,219 @@ struct ResetOut<'a> {
 #[derive(Deserialize)]
 struct AnyObject {}
 
+/// JSON text of a request without content.
+pub(super) fn bare_text(of: RequestType, id: Option<RequestId>) -> Vec<u8> {
+    let id = id.filter(|_| of.facts().from == Sender::Server);
+    to_json(&Bare {
+        headers: NoHeaders::new(),
+        request_id: id.map(|id| id.0.to_string()),
+        module: "internal",
+    })
+}
+
+/// Reads a request without content.
+pub(super) fn read_bare(of: RequestType, payload: &Payload) -> Result<(), Str> {
+    // Nacos answers this one without a look at the body (part 1.6, step 3).
+    if of == RequestType::ServerCheck {
+        return Ok(());
+    }
+    from_json::<AnyObject>(&payload.body).map(|AnyObject {}| ())
+}
+
+impl RequestText for ConnectionSetupRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&SetupOut {
+            headers: NoHeaders::new(),
+            client_version: self.client_version.as_deref(),
+            tenant: self.tenant.as_deref(),
+            labels: &self.labels,
+            ability_table: self.ability_table.as_ref(),
+            module: "internal",
+        })
+    }
+    fn read(payload: &Payload) -> Result<ConnectionSetupRequest, Str> {
+        let wire: SetupIn = from_json(&payload.body)?;
+        Ok(ConnectionSetupRequest {
+            client_version: wire.client_version,
+            tenant: wire.tenant,
+            labels: present(wire.labels.unwrap_or_default()),
+            ability_table: wire.ability_table.map(present),
+            client_ip: payload.client_ip.clone(),
+        })
+    }
+}
+
+impl RequestText for SetupAckRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&AckOut {
+            headers: NoHeaders::new(),
+            ability_table: &self.ability_table,
+            module: "internal",
+        })
+    }
+    fn read(payload: &Payload) -> Result<SetupAckRequest, Str> {
+        let wire: AckIn = from_json(&payload.body)?;
+        let ability_table = present(wire.ability_table.unwrap_or_default());
+        Ok(SetupAckRequest { ability_table })
+    }
+}
+
+impl RequestText for ConnectResetRequest {
+    fn text(&self, id: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&ResetOut {
+            headers: NoHeaders::new(),
+            request_id: id.map(|id| id.0.to_string()),
+            server_ip: self.server_ip.as_deref(),
+            server_port: self.server_port.as_deref(),
+            connection_id: self.connection_id.as_ref(),
+            module: "internal",
+        })
+    }
+    fn read(payload: &Payload) -> Result<ConnectResetRequest, Str> {
+        from_json(&payload.body)
+    }
+}
+
+impl RequestText for ServerReloadRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&ReloadOut::from(self))
+    }
+    fn read(payload: &Payload) -> Result<ServerReloadRequest, Str> {
+        Ok(from_json::<ReloadIn>(&payload.body)?.into())
+    }
+}
+
+impl RequestText for InstanceRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&InstanceRequestOut::from(self))
+    }
+    fn read(payload: &Payload) -> Result<InstanceRequest, Str> {
+        from_json::<InstanceRequestIn>(&payload.body)?.try_into()
+    }
+}
+
+impl RequestText for BatchInstanceRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&BatchInstanceRequestOut::from(self))
+    }
+    fn read(payload: &Payload) -> Result<BatchInstanceRequest, Str> {
+        from_json::<BatchInstanceRequestIn>(&payload.body)?.try_into()
+    }
+}
+
+impl RequestText for SubscribeServiceRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&SubscribeOut::from(self))
+    }
+    fn read(payload: &Payload) -> Result<SubscribeServiceRequest, Str> {
+        Ok(from_json::<SubscribeIn>(&payload.body)?.into())
+    }
+}
+
+impl RequestText for ServiceQueryRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&QueryOut::from(self))
+    }
+    fn read(payload: &Payload) -> Result<ServiceQueryRequest, Str> {
+        Ok(from_json::<QueryIn>(&payload.body)?.into())
+    }
+}
+
+impl RequestText for ServiceListRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&ListOut::from(self))
+    }
+    fn read(payload: &Payload) -> Result<ServiceListRequest, Str> {
+        from_json::<ListIn>(&payload.body)?.try_into()
+    }
+}
+
+impl RequestText for ServiceInfo {
+    fn text(&self, id: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&NotifyOut::new(self, id))
+    }
+    fn read(payload: &Payload) -> Result<ServiceInfo, Str> {
+        Ok(from_json::<NotifyIn>(&payload.body)?.service_info.into())
+    }
+}
+
+impl RequestText for NamingFuzzyWatchRequest {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&WatchOut::from(self))
+    }
+    fn read(payload: &Payload) -> Result<NamingFuzzyWatchRequest, Str> {
+        from_json::<WatchIn>(&payload.body)?.try_into()
+    }
+}
+
+impl RequestText for NamingFuzzyWatchSyncRequest {
+    fn text(&self, id: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&SyncOut::new(self, id))
+    }
+    fn read(payload: &Payload) -> Result<NamingFuzzyWatchSyncRequest, Str> {
+        from_json::<SyncIn>(&payload.body)?.try_into()
+    }
+}
+
+impl RequestText for NamingFuzzyWatchChangeNotifyRequest {
+    fn text(&self, id: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&ChangeOut::new(self, id))
+    }
+    fn read(payload: &Payload) -> Result<NamingFuzzyWatchChangeNotifyRequest, Str> {
+        from_json::<ChangeIn>(&payload.body)?.try_into()
+    }
+}
+
+impl RequestText for DistroDataRequest {
+    fn text(&self, _: Option<RequestId>, ends: &Ends) -> Vec<u8> {
+        distro::encode_request(self, ends)
+    }
+    fn read(payload: &Payload) -> Result<DistroDataRequest, Str> {
+        distro::decode_request(&payload.body)
+    }
+}
+
+impl RequestText for Member {
+    fn text(&self, _: Option<RequestId>, _: &Ends) -> Vec<u8> {
+        to_json(&ReportOut {
+            headers: NoHeaders::new(),
+            node: MemberOut::from(self),
+            module: "cluster",
+        })
+    }
+    fn read(payload: &Payload) -> Result<Member, Str> {
+        let node = from_json::<ReportIn>(&payload.body)?.node;
+        node.ok_or_else(|| Str::from("Node information is illegal"))?
+            .try_into()
+    }
+}
+
 /// The payload of a request. `id` is written into the body where Nacos does so, which is on what
 /// a server asks of its clients.
 pub fn encode_request(request: &Request, id: Option<RequestId>, ends: &Ends) -> Payload {
     let mut client_ip = Str::from("");
-    let body = match request {
-        Request::ServerCheck
-        | Request::HealthCheck
-        | Request::ServerLoaderInfo
-        | Request::Unsupported(_)
-        | Request::Unknown(_) => to_json(&Bare::internal(None)),
-        Request::ClientDetection => to_json(&Bare::internal(id)),
-        Request::ConnectionSetup(setup) => {
-            client_ip = setup.client_ip.clone();
-            to_json(&SetupOut {
-                headers: NoHeaders::new(),
-                client_version: setup.client_version.as_deref(),
-                tenant: setup.tenant.as_deref(),
-                labels: &setup.labels,
-                ability_table: setup.ability_table.as_ref(),
-                module: "internal",
-            })
-        }
-        Request::SetupAck(ack) => to_json(&AckOut {
-            headers: NoHeaders::new(),
-            ability_table: &ack.ability_table,
-            module: "internal",
-        }),
-        Request::ConnectReset(reset) => to_json(&ResetOut {
-            headers: NoHeaders::new(),
-            request_id: id.map(|id| id.0.to_string()),
-            server_ip: reset.server_ip.as_deref(),
-            server_port: reset.server_port.as_deref(),
-            connection_id: reset.connection_id.as_ref(),
-            module: "internal",
-        }),
-        Request::ServerReload(reload) => to_json(&ReloadOut::from(reload)),
-        Request::Instance(instance) | Request::PersistentInstance(instance) => {
-            to_json(&InstanceRequestOut::from(&**instance))
-        }
-        Request::BatchInstance(batch) => to_json(&BatchInstanceRequestOut::from(&**batch)),
-        Request::SubscribeService(subscribe) => to_json(&SubscribeOut::from(&**subscribe)),
-        Request::ServiceQuery(query) => to_json(&QueryOut::from(&**query)),
-        Request::ServiceList(list) => to_json(&ListOut::from(&**list)),
-        Request::NotifySubscriber(info) => to_json(&NotifyOut::new(info, id)),
-        Request::NamingFuzzyWatch(watch) => to_json(&WatchOut::from(&**watch)),
-        Request::NamingFuzzyWatchSync(sync) => to_json(&SyncOut::new(sync, id)),
-        Request::NamingFuzzyWatchChangeNotify(change) => to_json(&ChangeOut::new(change, id)),
-        Request::DistroData(data) => distro::encode_request(data, ends),
-        Request::MemberReport(member) => to_json(&ReportOut {
-            headers: NoHeaders::new(),
-            node: MemberOut::from(&**member),
-            module: "cluster",
-        }),
-        // Whoever sends such a request wants to see it refused.
-        Request::Malformed(_) => Vec::new(),
-    };
+    if let Request::ConnectionSetup(setup) = request {
+        client_ip = setup.client_ip.clone();
+    }
     Payload {
         type_name: Str::from(request.type_name()),
         client_ip,
-        body: Bytes::from(body),
+        body: Bytes::from(request_text(request, id, ends)),
     }
 }
 
-/// The request in a payload. Never fails: what cannot be read is a request that says so.
-pub fn decode_request(payload: &Payload) -> Request {
-    decode(payload).unwrap_or_else(|message| {
+/// What a payload that came as a request is. Never fails: what is no request says so.
+pub fn decode_request(payload: &Payload) -> Received {
+    let name = &*payload.type_name;
+    let read = match (RequestType::from_name(name), Unsupported::of_request(name)) {
+        (Some(of), _) => read_request(of, payload).map(Received::Request),
+        (None, Some(which)) => {
+            from_json::<AnyObject>(&payload.body).map(|AnyObject {}| Received::Unsupported(which))
+        }
+        (None, None) => Ok(Received::Unknown(clipped(name))),
+    };
+    read.unwrap_or_else(|message| {
         let type_name = payload.type_name.clone();
-        Request::Malformed(Box::new(MalformedRequest { type_name, message }))
+        Received::Malformed(Box::new(Malformed { type_name, message }))
     })
-}
-
-fn decode(payload: &Payload) -> Result<Request, Str> {
-    let body = &payload.body;
-    let object = || from_json::<AnyObject>(body);
-    Ok(match &*payload.type_name {
-        // Nacos answers this one without a look at the body (part 1.6, step 3).
-        "ServerCheckRequest" => Request::ServerCheck,
-        "HealthCheckRequest" => object().map(|_| Request::HealthCheck)?,
-        "ClientDetectionRequest" => object().map(|_| Request::ClientDetection)?,
-        "ServerLoaderInfoRequest" => object().map(|_| Request::ServerLoaderInfo)?,
-        "ConnectionSetupRequest" => {
-            let wire: SetupIn = from_json(body)?;
-            Request::ConnectionSetup(Box::new(ConnectionSetupRequest {
-                client_version: wire.client_version,
-                tenant: wire.tenant,
-                labels: present(wire.labels.unwrap_or_default()),
-                ability_table: wire.ability_table.map(present),
-                client_ip: payload.client_ip.clone(),
-            }))
-        }
-        "SetupAckRequest" => {
-            let wire: AckIn = from_json(body)?;
-            let ability_table = present(wire.ability_table.unwrap_or_default());
-            Request::SetupAck(SetupAckRequest { ability_table })
-        }
-        "ConnectResetRequest" => Request::ConnectReset(from_json::<ConnectResetRequest>(body)?),
-        "ServerReloadRequest" => Request::ServerReload(from_json::<ReloadIn>(body)?.into()),
-        "InstanceRequest" => {
-            Request::Instance(Box::new(from_json::<InstanceRequestIn>(body)?.try_into()?))
-        }
-        "PersistentInstanceRequest" => {
-            Request::PersistentInstance(Box::new(from_json::<InstanceRequestIn>(body)?.try_into()?))
-        }
-        "BatchInstanceRequest" => Request::BatchInstance(Box::new(
-            from_json::<BatchInstanceRequestIn>(body)?.try_into()?,
-        )),
-        "SubscribeServiceRequest" => {
-            Request::SubscribeService(Box::new(from_json::<SubscribeIn>(body)?.into()))
-        }
-        "ServiceQueryRequest" => {
-            Request::ServiceQuery(Box::new(from_json::<QueryIn>(body)?.into()))
-        }
-        "ServiceListRequest" => {
-            Request::ServiceList(Box::new(from_json::<ListIn>(body)?.try_into()?))
-        }
-        "NotifySubscriberRequest" => {
-            let wire: NotifyIn = from_json(body)?;
-            Request::NotifySubscriber(Arc::new(wire.service_info.into()))
-        }
-        "NamingFuzzyWatchRequest" => {
-            Request::NamingFuzzyWatch(Box::new(from_json::<WatchIn>(body)?.try_into()?))
-        }
-        "NamingFuzzyWatchSyncRequest" => {
-            Request::NamingFuzzyWatchSync(Box::new(from_json::<SyncIn>(body)?.try_into()?))
-        }
-        "NamingFuzzyWatchChangeNotifyRequest" => Request::NamingFuzzyWatchChangeNotify(Box::new(
-            from_json::<ChangeIn>(body)?.try_into()?,
-        )),
-        "DistroDataRequest" => Request::DistroData(distro::decode_request(body)?),
-        "MemberReportRequest" => {
-            let wire: ReportIn = from_json(body)?;
-            let node = wire
-                .node
-                .ok_or_else(|| Str::from("Node information is illegal"))?;
-            Request::MemberReport(Box::new(node.try_into()?))
-        }
-        other => match Unsupported::of_request(other) {
-            Some(which) => object().map(|_| Request::Unsupported(which))?,
-            None => Request::Unknown(clipped(other)),
-        },
-    })
-}
-
-/// The kind of a type name. `DistroDataRequest` has several kinds and is not asked for here.
-pub(super) fn kind_of_type(type_name: &str) -> MessageKind {
-    match type_name {
-        "ServerCheckRequest" | "ConnectionSetupRequest" | "SetupAckRequest" => MessageKind::Setup,
-        "HealthCheckRequest" => MessageKind::HealthCheck,
-        "ClientDetectionRequest" => MessageKind::Detection,
-        "ConnectResetRequest" | "ServerLoaderInfoRequest" | "ServerReloadRequest" => {
-            MessageKind::Reset
-        }
-        "InstanceRequest" | "BatchInstanceRequest" | "PersistentInstanceRequest" => {
-            MessageKind::Register
-        }
-        "SubscribeServiceRequest" | "NamingFuzzyWatchRequest" => MessageKind::Subscribe,
-        "ServiceQueryRequest" | "ServiceListRequest" => MessageKind::Query,
-        "NotifySubscriberRequest"
-        | "NamingFuzzyWatchSyncRequest"
-        | "NamingFuzzyWatchChangeNotifyRequest" => MessageKind::Push,
-        "MemberReportRequest" => MessageKind::Report,
-        _ => MessageKind::Unknown,
-    }
 }

@@ -1,18 +1,21 @@
 //! Responses to and from their JSON text.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use distro_core::ids::{ClientId, RequestId, Str};
+use distro_core::message::cluster::{LoaderMetrics, Member};
+use distro_core::message::distro::DistroDataResponse;
 use distro_core::message::internal::ServerCheckResponse;
-use distro_core::message::naming::{InstanceOperation, ServiceListResponse};
+use distro_core::message::naming::{InstanceOperation, ServiceInfo, ServiceListResponse};
 use distro_core::message::unsupported::Unsupported;
-use distro_core::message::{Response, ResponseBody};
-use serde::de::DeserializeOwned;
+use distro_core::message::{AnswerType, Response, ResponseBody, code};
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{MemberIn, MemberOut, MetricsWire};
+use super::dispatch::{AnswerText, answer_text, read_answer};
 use super::naming::{BATCH_REGISTER, ServiceInfoIn, ServiceInfoOut};
 use super::{DecodeError, Ends, Payload, clipped, distro, from_json, to_json};
-use std::sync::Arc;
 
 /// The fields of every response around those of its type, in Jackson's order.
 #[derive(Serialize)]
@@ -29,98 +32,33 @@ struct Out<'a, T> {
     success: bool,
 }
 
+/// No content.
 #[derive(Serialize)]
-struct NoBody {}
+pub(super) struct NoBody {}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct MetricsOut {
+pub(super) struct MetricsOut {
     loader_metrics: MetricsWire,
 }
 
 #[derive(Serialize)]
-struct OperationOut<T> {
+pub(super) struct OperationOut<T> {
     #[serde(rename = "type")]
     operation: T,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ServiceOut<'a> {
+pub(super) struct ServiceOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     service_info: Option<ServiceInfoOut<'a>>,
 }
 
 #[derive(Serialize)]
-struct NodeOut<'a> {
+pub(super) struct NodeOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<MemberOut<'a>>,
-}
-
-/// The payload of a response. `id` is written into the body where the carrier has no correlation
-/// id of its own, or the other end expects the echo (what clients answer to their server).
-pub fn encode_response(response: &Response, id: Option<RequestId>, ends: &Ends) -> Payload {
-    fn text<T: Serialize>(response: &Response, id: Option<RequestId>, body: T) -> Vec<u8> {
-        to_json(&Out {
-            result_code: response.result_code,
-            error_code: response.error_code,
-            message: response.message.as_deref(),
-            request_id: id.map(|id| id.0.to_string()),
-            body,
-            success: response.is_ok(),
-        })
-    }
-    let body = match &response.body {
-        ResponseBody::Error
-        | ResponseBody::HealthCheck
-        | ResponseBody::ClientDetection
-        | ResponseBody::ConnectReset
-        | ResponseBody::ServerReload
-        | ResponseBody::NotifySubscriber
-        | ResponseBody::NamingFuzzyWatch
-        | ResponseBody::NamingFuzzyWatchChangeNotify
-        | ResponseBody::Unsupported(_) => text(response, id, NoBody {}),
-        ResponseBody::ServerCheck(check) => text(response, id, &**check),
-        ResponseBody::ServerLoaderInfo(metrics) => text(
-            response,
-            id,
-            MetricsOut {
-                loader_metrics: (*metrics).into(),
-            },
-        ),
-        ResponseBody::Instance(operation) => text(
-            response,
-            id,
-            OperationOut {
-                operation: *operation,
-            },
-        ),
-        ResponseBody::BatchInstance => text(
-            response,
-            id,
-            OperationOut {
-                operation: BATCH_REGISTER,
-            },
-        ),
-        ResponseBody::SubscribeService(info) | ResponseBody::QueryService(info) => {
-            let service_info = info.as_deref().map(ServiceInfoOut::from);
-            text(response, id, ServiceOut { service_info })
-        }
-        ResponseBody::ServiceList(list) => text(response, id, &**list),
-        ResponseBody::DistroData(data) => text(response, id, distro::encode_response(data, ends)),
-        ResponseBody::MemberReport(member) => text(
-            response,
-            id,
-            NodeOut {
-                node: member.as_deref().map(MemberOut::from),
-            },
-        ),
-    };
-    Payload {
-        type_name: Str::from(response.body.type_name()),
-        client_ip: Str::from(""),
-        body: Bytes::from(body),
-    }
 }
 
 /// The fields of every response. A missing result code is a failure: Nacos's own field starts
@@ -170,82 +108,139 @@ struct NodeIn {
     node: Option<MemberIn>,
 }
 
+/// JSON text of a response with this content.
+pub(super) fn text<T: Serialize>(response: &Response, id: Option<RequestId>, body: T) -> Vec<u8> {
+    to_json(&Out {
+        result_code: response.result_code,
+        error_code: response.error_code,
+        message: response.message.as_deref(),
+        request_id: id.map(|id| id.0.to_string()),
+        body,
+        success: response.is_ok(),
+    })
+}
+
+/// What Nacos writes into an answer that has no content: the only operation that there is.
+pub(super) fn fixed(of: AnswerType) -> Option<OperationOut<&'static str>> {
+    let operation = BATCH_REGISTER;
+    (of == AnswerType::BatchInstance).then_some(OperationOut { operation })
+}
+
+impl AnswerText for Box<ServerCheckResponse> {
+    type Out<'a> = &'a ServerCheckResponse;
+    fn out<'a>(&'a self, _: &Ends) -> &'a ServerCheckResponse {
+        self
+    }
+    fn read(body: &[u8]) -> Result<Box<ServerCheckResponse>, Str> {
+        let wire: CheckIn = from_json(body)?;
+        Ok(Box::new(ServerCheckResponse {
+            connection_id: wire.connection_id.unwrap_or_else(|| ClientId::new("")),
+            support_ability_negotiation: wire.support_ability_negotiation.unwrap_or(false),
+        }))
+    }
+}
+
+impl AnswerText for LoaderMetrics {
+    type Out<'a> = MetricsOut;
+    fn out(&self, _: &Ends) -> MetricsOut {
+        MetricsOut {
+            loader_metrics: (*self).into(),
+        }
+    }
+    fn read(body: &[u8]) -> Result<LoaderMetrics, Str> {
+        let wire: MetricsIn = from_json(body)?;
+        Ok(wire.loader_metrics.unwrap_or_default().into())
+    }
+}
+
+impl AnswerText for InstanceOperation {
+    type Out<'a> = OperationOut<InstanceOperation>;
+    fn out(&self, _: &Ends) -> OperationOut<InstanceOperation> {
+        OperationOut { operation: *self }
+    }
+    fn read(body: &[u8]) -> Result<InstanceOperation, Str> {
+        // A failure before the operation was looked at carries none.
+        let wire: OperationIn = from_json(body)?;
+        Ok(wire.operation.unwrap_or_default())
+    }
+}
+
+impl AnswerText for Option<Arc<ServiceInfo>> {
+    type Out<'a> = ServiceOut<'a>;
+    fn out<'a>(&'a self, _: &Ends) -> ServiceOut<'a> {
+        let service_info = self.as_deref().map(ServiceInfoOut::from);
+        ServiceOut { service_info }
+    }
+    fn read(body: &[u8]) -> Result<Option<Arc<ServiceInfo>>, Str> {
+        let wire: ServiceIn = from_json(body)?;
+        Ok(wire.service_info.map(|info| Arc::new(info.into())))
+    }
+}
+
+impl AnswerText for Box<ServiceListResponse> {
+    type Out<'a> = &'a ServiceListResponse;
+    fn out<'a>(&'a self, _: &Ends) -> &'a ServiceListResponse {
+        self
+    }
+    fn read(body: &[u8]) -> Result<Box<ServiceListResponse>, Str> {
+        let wire: ListIn = from_json(body)?;
+        Ok(Box::new(ServiceListResponse {
+            count: wire.count.unwrap_or(0),
+            service_names: wire.service_names.unwrap_or_default(),
+        }))
+    }
+}
+
+impl AnswerText for DistroDataResponse {
+    type Out<'a> = distro::ResponseWire;
+    fn out(&self, ends: &Ends) -> distro::ResponseWire {
+        distro::encode_response(self, ends)
+    }
+    fn read(body: &[u8]) -> Result<DistroDataResponse, Str> {
+        distro::decode_response(from_json(body)?)
+    }
+}
+
+impl AnswerText for Option<Box<Member>> {
+    type Out<'a> = NodeOut<'a>;
+    fn out<'a>(&'a self, _: &Ends) -> NodeOut<'a> {
+        NodeOut {
+            node: self.as_deref().map(MemberOut::from),
+        }
+    }
+    fn read(body: &[u8]) -> Result<Option<Box<Member>>, Str> {
+        let wire: NodeIn = from_json(body)?;
+        let node = wire.node.map(|node| node.try_into().map(Box::new));
+        node.transpose()
+    }
+}
+
+/// The payload of a response. `id` is written into the body where the carrier has no correlation
+/// id of its own, or the other end expects the echo (what clients answer to their server).
+pub fn encode_response(response: &Response, id: Option<RequestId>, ends: &Ends) -> Payload {
+    Payload {
+        type_name: Str::from(response.body.type_name()),
+        client_ip: Str::from(""),
+        body: Bytes::from(answer_text(response, id, ends)),
+    }
+}
+
 /// The response in a payload.
 ///
 /// # Errors
 /// Nothing was understood: no response has this type, or the body does not parse.
 pub fn decode_response(payload: &Payload) -> Result<Response, DecodeError> {
-    let known = body(payload).map_err(DecodeError::Malformed)?;
-    let Some(body) = known else {
-        return Err(DecodeError::UnknownType(clipped(&payload.type_name)));
+    let name = &*payload.type_name;
+    let body = match (AnswerType::from_name(name), Unsupported::of_response(name)) {
+        (Some(of), _) => read_answer(of, &payload.body).map_err(DecodeError::Malformed)?,
+        (None, Some(which)) => ResponseBody::Unsupported(which),
+        (None, None) => return Err(DecodeError::UnknownType(clipped(name))),
     };
     let base: BaseIn = from_json(&payload.body).map_err(DecodeError::Malformed)?;
     Ok(Response {
-        result_code: base.result_code.unwrap_or(distro_core::message::code::FAIL),
+        result_code: base.result_code.unwrap_or(code::FAIL),
         error_code: base.error_code.unwrap_or(0),
         message: base.message,
         body,
     })
-}
-
-fn body(payload: &Payload) -> Result<Option<ResponseBody>, Str> {
-    fn read<T: DeserializeOwned>(payload: &Payload) -> Result<T, Str> {
-        from_json(&payload.body)
-    }
-    let info = || -> Result<_, Str> {
-        let wire: ServiceIn = read(payload)?;
-        Ok(wire.service_info.map(|info| Arc::new(info.into())))
-    };
-    Ok(Some(match &*payload.type_name {
-        "ErrorResponse" => ResponseBody::Error,
-        "HealthCheckResponse" => ResponseBody::HealthCheck,
-        "ClientDetectionResponse" => ResponseBody::ClientDetection,
-        "ConnectResetResponse" => ResponseBody::ConnectReset,
-        "ServerReloadResponse" => ResponseBody::ServerReload,
-        "NotifySubscriberResponse" => ResponseBody::NotifySubscriber,
-        "NamingFuzzyWatchResponse" => ResponseBody::NamingFuzzyWatch,
-        // Java answers both requests with the first; the second exists beside it and says the same.
-        "NamingFuzzyWatchChangeNotifyResponse" | "NamingFuzzyWatchSyncResponse" => {
-            ResponseBody::NamingFuzzyWatchChangeNotify
-        }
-        "BatchInstanceResponse" => ResponseBody::BatchInstance,
-        "ServerCheckResponse" => {
-            let wire: CheckIn = read(payload)?;
-            ResponseBody::ServerCheck(Box::new(ServerCheckResponse {
-                connection_id: wire.connection_id.unwrap_or_else(|| ClientId::new("")),
-                support_ability_negotiation: wire.support_ability_negotiation.unwrap_or(false),
-            }))
-        }
-        "ServerLoaderInfoResponse" => {
-            let wire: MetricsIn = read(payload)?;
-            ResponseBody::ServerLoaderInfo(wire.loader_metrics.unwrap_or_default().into())
-        }
-        "InstanceResponse" => {
-            let wire: OperationIn = read(payload)?;
-            // A failure before the operation was looked at carries none.
-            ResponseBody::Instance(wire.operation.unwrap_or(InstanceOperation::Register))
-        }
-        "SubscribeServiceResponse" => ResponseBody::SubscribeService(info()?),
-        "QueryServiceResponse" => ResponseBody::QueryService(info()?),
-        "ServiceListResponse" => {
-            let wire: ListIn = read(payload)?;
-            ResponseBody::ServiceList(Box::new(ServiceListResponse {
-                count: wire.count.unwrap_or(0),
-                service_names: wire.service_names.unwrap_or_default(),
-            }))
-        }
-        "DistroDataResponse" => ResponseBody::DistroData(distro::decode_response(read(payload)?)?),
-        "MemberReportResponse" => {
-            let wire: NodeIn = read(payload)?;
-            let node = wire
-                .node
-                .map(|node| node.try_into().map(Box::new))
-                .transpose()?;
-            ResponseBody::MemberReport(node)
-        }
-        other => match Unsupported::of_response(other) {
-            Some(which) => ResponseBody::Unsupported(which),
-            None => return Ok(None),
-        },
-    }))
 }

@@ -10,6 +10,10 @@ use distro_core::message::distro::{
     DistroDataResponse, GivenUp, Origin, SnapshotChunk, SnapshotChunkRequest, SnapshotEntry,
     SnapshotScope, Word,
 };
+use distro_core::message::fuzzy::{
+    NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchRequest, NamingFuzzyWatchSyncRequest,
+    ServiceChange, SyncType, WatchType,
+};
 use distro_core::message::internal::{
     ConnectResetRequest, ConnectionSetupRequest, ServerCheckResponse, SetupAckRequest,
 };
@@ -19,12 +23,14 @@ use distro_core::message::naming::{
     SubscribeServiceRequest, Weight,
 };
 use distro_core::message::unsupported::Unsupported;
-use distro_core::message::{Request, Response, ResponseBody};
+use distro_core::message::{Received, Request, Response, ResponseBody};
+use distro_core::messages;
 use distro_core::time::Period;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::Union;
 
 use super::*;
 
@@ -181,57 +187,10 @@ fn distro() -> impl Strategy<Value = DistroDataRequest> {
     ]
 }
 
-fn naming() -> impl Strategy<Value = Request> {
-    let operation = prop_oneof![
+fn operation() -> impl Strategy<Value = InstanceOperation> {
+    prop_oneof![
         Just(InstanceOperation::Register),
         Just(InstanceOperation::Deregister)
-    ];
-    let one = (key(), operation, instance()).prop_map(|(service, operation, instance)| {
-        Box::new(InstanceRequest {
-            service,
-            operation,
-            instance,
-        })
-    });
-    prop_oneof![
-        (one, any::<bool>()).prop_map(|(one, persistent)| {
-            if persistent {
-                Request::PersistentInstance(one)
-            } else {
-                Request::Instance(one)
-            }
-        }),
-        (key(), vec(instance(), 0..3)).prop_map(|(service, instances)| {
-            Request::BatchInstance(Box::new(BatchInstanceRequest { service, instances }))
-        }),
-        (key(), any::<bool>(), words()).prop_map(|(service, subscribe, clusters)| {
-            let subscribe = SubscribeServiceRequest {
-                service,
-                subscribe,
-                clusters,
-            };
-            Request::SubscribeService(Box::new(subscribe))
-        }),
-        (key(), any::<bool>(), words()).prop_map(|(service, healthy_only, clusters)| {
-            Request::ServiceQuery(Box::new(ServiceQueryRequest {
-                service,
-                clusters,
-                healthy_only,
-            }))
-        }),
-        (name(), name(), any::<(i32, i32)>(), words()).prop_map(
-            |(namespace, group, (page_no, page_size), selector)| {
-                let list = ServiceListRequest {
-                    namespace,
-                    group,
-                    page_no,
-                    page_size,
-                    selector,
-                };
-                Request::ServiceList(Box::new(list))
-            }
-        ),
-        info().prop_map(Request::NotifySubscriber),
     ]
 }
 
@@ -243,28 +202,26 @@ prop_compose! {
         reach_protection_threshold in any::<bool>(),
         last_ref_time in any::<i64>(),
         version in any::<u64>(),
-    ) -> Arc<ServiceInfo> {
+    ) -> ServiceInfo {
         let hosts = hosts.into_iter().map(Arc::new).collect();
-        Arc::new(ServiceInfo {
+        ServiceInfo {
             service, clusters, hosts, reach_protection_threshold, last_ref_time, version,
-        })
+        }
     }
 }
 
-fn member() -> impl Strategy<Value = Box<Member>> {
+fn member() -> impl Strategy<Value = Member> {
     let state = prop_oneof![
         Just(NodeState::Starting),
         Just(NodeState::Up),
         Just(NodeState::Suspicious),
         Just(NodeState::Down)
     ];
-    (node(), state, any::<u64>(), words()).prop_map(|(node, state, life, version)| {
-        Box::new(Member {
-            node,
-            state,
-            incarnation: Incarnation(life),
-            version,
-        })
+    (node(), state, any::<u64>(), words()).prop_map(|(node, state, life, version)| Member {
+        node,
+        state,
+        incarnation: Incarnation(life),
+        version,
     })
 }
 
@@ -274,58 +231,6 @@ fn unsupported() -> impl Strategy<Value = Unsupported> {
 
 fn abilities() -> impl Strategy<Value = BTreeMap<Str, bool>> {
     btree_map(name(), any::<bool>(), 0..4)
-}
-
-fn request() -> impl Strategy<Value = Request> {
-    let setup = (
-        option::of(words()),
-        option::of(words()),
-        btree_map(name(), words(), 0..4),
-        option::of(abilities()),
-    );
-    prop_oneof![
-        Just(Request::ServerCheck),
-        Just(Request::HealthCheck),
-        Just(Request::ClientDetection),
-        Just(Request::ServerLoaderInfo),
-        (setup, words()).prop_map(
-            |((client_version, tenant, labels, ability_table), client_ip)| {
-                let setup = ConnectionSetupRequest {
-                    client_version,
-                    tenant,
-                    labels,
-                    ability_table,
-                    client_ip,
-                };
-                Request::ConnectionSetup(Box::new(setup))
-            }
-        ),
-        abilities().prop_map(|ability_table| Request::SetupAck(SetupAckRequest { ability_table })),
-        (
-            option::of(words()),
-            option::of(words()),
-            option::of(client())
-        )
-            .prop_map(
-                |(server_ip, server_port, connection_id)| Request::ConnectReset(
-                    ConnectResetRequest {
-                        server_ip,
-                        server_port,
-                        connection_id,
-                    }
-                )
-            ),
-        (any::<u32>(), option::of(node())).prop_map(|(reload_count, reload_server)| {
-            Request::ServerReload(ServerReloadRequest {
-                reload_count,
-                reload_server,
-            })
-        }),
-        member().prop_map(Request::MemberReport),
-        naming(),
-        distro().prop_map(Request::DistroData),
-        unsupported().prop_map(Request::Unsupported),
-    ]
 }
 
 fn distro_answer() -> impl Strategy<Value = DistroDataResponse> {
@@ -371,46 +276,167 @@ fn distro_answer() -> impl Strategy<Value = DistroDataResponse> {
     ]
 }
 
-fn body() -> impl Strategy<Value = ResponseBody> {
-    let operation = prop_oneof![
-        Just(InstanceOperation::Register),
-        Just(InstanceOperation::Deregister)
-    ];
-    prop_oneof![
-        Just(ResponseBody::Error),
-        Just(ResponseBody::HealthCheck),
-        Just(ResponseBody::ClientDetection),
-        Just(ResponseBody::ConnectReset),
-        Just(ResponseBody::ServerReload),
-        Just(ResponseBody::BatchInstance),
-        Just(ResponseBody::NotifySubscriber),
-        operation.prop_map(ResponseBody::Instance),
-        (client(), any::<bool>()).prop_map(|(connection_id, support_ability_negotiation)| {
-            let check = ServerCheckResponse {
-                connection_id,
-                support_ability_negotiation,
-            };
-            ResponseBody::ServerCheck(Box::new(check))
-        }),
-        any::<(u32, u32)>().prop_map(|(connections, sdk_connections)| {
-            ResponseBody::ServerLoaderInfo(LoaderMetrics {
-                connections,
-                sdk_connections,
-            })
-        }),
-        option::of(info()).prop_map(ResponseBody::SubscribeService),
-        option::of(info()).prop_map(ResponseBody::QueryService),
-        (any::<i32>(), vec(words(), 0..4)).prop_map(|(count, service_names)| {
-            ResponseBody::ServiceList(Box::new(ServiceListResponse {
-                count,
-                service_names,
-            }))
-        }),
-        distro_answer().prop_map(ResponseBody::DistroData),
-        option::of(member()).prop_map(ResponseBody::MemberReport),
-        unsupported().prop_map(ResponseBody::Unsupported),
-    ]
+/// Every content of a message that its text can carry.
+trait Sample: Sized + std::fmt::Debug + 'static {
+    fn any() -> BoxedStrategy<Self>;
 }
+
+impl<T: Sample> Sample for Box<T> {
+    fn any() -> BoxedStrategy<Box<T>> {
+        T::any().prop_map(Box::new).boxed()
+    }
+}
+
+impl<T: Sample> Sample for Arc<T> {
+    fn any() -> BoxedStrategy<Arc<T>> {
+        T::any().prop_map(Arc::new).boxed()
+    }
+}
+
+impl<T: Sample> Sample for Option<T> {
+    fn any() -> BoxedStrategy<Option<T>> {
+        option::of(T::any()).boxed()
+    }
+}
+
+/// A strategy as the sample of its type.
+macro_rules! sample {
+    ($($content:ty: $strategy:expr;)*) => {
+        $(
+            impl Sample for $content {
+                fn any() -> BoxedStrategy<$content> {
+                    $strategy.boxed()
+                }
+            }
+        )*
+    };
+}
+
+sample! {
+    ConnectionSetupRequest: (
+        option::of(words()),
+        option::of(words()),
+        btree_map(name(), words(), 0..4),
+        option::of(abilities()),
+        words(),
+    ).prop_map(|(client_version, tenant, labels, ability_table, client_ip)| {
+        ConnectionSetupRequest { client_version, tenant, labels, ability_table, client_ip }
+    });
+    SetupAckRequest: abilities().prop_map(|ability_table| SetupAckRequest { ability_table });
+    ConnectResetRequest: (option::of(words()), option::of(words()), option::of(client())).prop_map(
+        |(server_ip, server_port, connection_id)| {
+            ConnectResetRequest { server_ip, server_port, connection_id }
+        }
+    );
+    ServerReloadRequest: (any::<u32>(), option::of(node())).prop_map(
+        |(reload_count, reload_server)| ServerReloadRequest { reload_count, reload_server }
+    );
+    InstanceRequest: (key(), operation(), instance()).prop_map(
+        |(service, operation, instance)| InstanceRequest { service, operation, instance }
+    );
+    BatchInstanceRequest: (key(), vec(instance(), 0..3)).prop_map(
+        |(service, instances)| BatchInstanceRequest { service, instances }
+    );
+    SubscribeServiceRequest: (key(), any::<bool>(), words()).prop_map(
+        |(service, subscribe, clusters)| SubscribeServiceRequest { service, subscribe, clusters }
+    );
+    ServiceQueryRequest: (key(), any::<bool>(), words()).prop_map(
+        |(service, healthy_only, clusters)| ServiceQueryRequest { service, clusters, healthy_only }
+    );
+    ServiceListRequest: (name(), name(), any::<(i32, i32)>(), words()).prop_map(
+        |(namespace, group, (page_no, page_size), selector)| {
+            ServiceListRequest { namespace, group, page_no, page_size, selector }
+        }
+    );
+    ServiceInfo: info();
+    NamingFuzzyWatchRequest: (
+        ".{0,20}",
+        vec(plain_key(), 0..4),
+        select(&[WatchType::Watch, WatchType::Cancel][..]),
+        any::<bool>(),
+    ).prop_map(|(pattern, received, watch_type, initializing)| {
+        let pattern = Str::from(pattern);
+        NamingFuzzyWatchRequest { pattern, received, watch_type, initializing }
+    });
+    NamingFuzzyWatchSyncRequest: (
+        ".{0,20}",
+        select(&[SyncType::Init, SyncType::Diff, SyncType::Finish][..]),
+        vec((plain_key(), change()), 0..4),
+        any::<(u32, u32)>(),
+    ).prop_map(|(pattern, sync_type, contexts, (total_batch, current_batch))| {
+        let pattern = Str::from(pattern);
+        NamingFuzzyWatchSyncRequest { pattern, sync_type, contexts, total_batch, current_batch }
+    });
+    NamingFuzzyWatchChangeNotifyRequest: (plain_key(), change()).prop_map(
+        |(service, change)| NamingFuzzyWatchChangeNotifyRequest { service, change }
+    );
+    DistroDataRequest: distro();
+    Member: member();
+    ServerCheckResponse: (client(), any::<bool>()).prop_map(
+        |(connection_id, support_ability_negotiation)| {
+            ServerCheckResponse { connection_id, support_ability_negotiation }
+        }
+    );
+    LoaderMetrics: any::<(u32, u32)>().prop_map(
+        |(connections, sdk_connections)| LoaderMetrics { connections, sdk_connections }
+    );
+    InstanceOperation: operation();
+    ServiceListResponse: (any::<i32>(), vec(words(), 0..4)).prop_map(
+        |(count, service_names)| ServiceListResponse { count, service_names }
+    );
+    DistroDataResponse: distro_answer();
+}
+
+/// A service whose parts have no `@@`, by which Nacos joins them.
+fn plain_key() -> impl Strategy<Value = ServiceKey> {
+    vec("[a-z0-9.-]{1,8}", 3).prop_map(|parts| ServiceKey {
+        namespace: Str::from(&*parts[0]),
+        group: Str::from(&*parts[1]),
+        name: Str::from(&*parts[2]),
+    })
+}
+
+fn change() -> impl Strategy<Value = ServiceChange> {
+    select(&[ServiceChange::Added, ServiceChange::Deleted][..])
+}
+
+/// Any message of a row, with content or without.
+macro_rules! any_of {
+    ($message:expr) => {
+        Just($message).boxed()
+    };
+    ($message:expr, $content:ty) => {
+        <$content as Sample>::any().prop_map($message).boxed()
+    };
+}
+
+macro_rules! samples {
+    (
+        to_server { $($(#[$sd:meta])* $s:ident $(($sc:ty))? { $($sf:tt)* })* }
+        to_dialer { $($(#[$dd:meta])* $d:ident $(($dc:ty))? { $($df:tt)* })* }
+        to_client { $($(#[$cd:meta])* $c:ident $(($cc:ty))? { $($cf:tt)* })* }
+        answers { $($(#[$ad:meta])* $a:ident $(($ac:ty))? { $($af:tt)* })* }
+    ) => {
+        /// Any request of the table.
+        fn request() -> impl Strategy<Value = Request> {
+            Union::new([
+                $( any_of!(Request::$s $(, $sc)?), )*
+                $( any_of!(Request::$d $(, $dc)?), )*
+                $( any_of!(Request::$c $(, $cc)?), )*
+            ])
+        }
+
+        /// Any answer of the table.
+        fn body() -> impl Strategy<Value = ResponseBody> {
+            Union::new([
+                $( any_of!(ResponseBody::$a $(, $ac)?), )*
+                unsupported().prop_map(ResponseBody::Unsupported).boxed(),
+            ])
+        }
+    };
+}
+
+messages!(samples);
 
 prop_compose! {
     fn response()(
@@ -425,7 +451,7 @@ proptest! {
     fn every_request_comes_back(request in request(), id in option::of(any::<u64>())) {
         let payload = encode_request(&request, id.map(RequestId), &Ends::default());
         prop_assert_eq!(request_kind(&payload.type_name, &payload.body), request.kind());
-        prop_assert_eq!(decode_request(&payload), request);
+        prop_assert_eq!(decode_request(&payload), Received::Request(request));
     }
 
     #[test]

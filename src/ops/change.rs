@@ -12,13 +12,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tracing::info;
-use tracing_subscriber::filter::LevelFilter;
 
 use super::rules::{Rule, rule_of};
 use super::{Ops, Refusal};
-use crate::settings::key::LEVELS;
+use crate::settings::kinds as settings;
 use crate::settings::member::Member;
-use crate::text::problem::help_for;
+use crate::text::kind::Word;
 
 fn read<T: DeserializeOwned>(body: &Bytes, right: &str) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::bad(format!("{error}; write {right}")))
@@ -114,13 +113,9 @@ pub(super) async fn set_log(
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
     let Level { level } = read(&body, r#"{"level": "debug"}"#)?;
-    let known = LEVELS.iter().any(|word| *word == level);
-    let filter = level.parse::<LevelFilter>().ok().filter(|_| known);
-    let Some(filter) = filter else {
-        let help = help_for(&level, LEVELS.iter().copied());
-        return Err(Refusal::bad(format!("`{level}` is no level; {help}")));
-    };
-    let set = ops.level.set(filter);
+    let known = settings::Level::of(&level);
+    let known = known.map_err(|wrong| Refusal::bad(wrong.to_string()))?;
+    let set = ops.level.set(known.into());
     set.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     info!(level, "log level set by the operator");
     Ok(Json(json!({ "level": level })))

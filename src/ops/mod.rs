@@ -71,7 +71,7 @@ impl Ops {
         shell: &NodeShell<N, C, T>,
         level: LogLevel,
     ) -> Arc<Ops> {
-        let effective = settings.effective().map(|(path, value, from)| {
+        let effective = settings.effective().into_iter().map(|(path, value, from)| {
             // Whoever may look at a node may not yet join it.
             let hidden = ["secret", "password", "auth.users"];
             let value = if hidden.iter().any(|word| path.contains(word)) {

@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use distro_core::config::{Config, ConnectionLimits, Timing};
+use distro_core::config::{Config, ConnectionLimits, TimingKey};
 use distro_core::ids::{ConnId, Incarnation, NodeId, RequestId, Str};
 use distro_core::io::{Command, Input, Listener, SendError};
-use distro_core::message::ask::{Ask, Change, Place};
-use distro_core::message::metadata::Metadata;
-use distro_core::message::naming::{Instance, ServiceKey, Weight};
-use distro_core::message::{MalformedRequest, Request, Response};
+use distro_core::message::{Denied, Malformed, Received, Response};
 use distro_core::profile::Profile;
 use distro_core::time::{Mono, Now, Period, Wall};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::ask::AskLine;
 use crate::codec::{
     Ends, Payload, decode_request, decode_response, encode_request, encode_response,
 };
@@ -112,12 +110,8 @@ impl From<LimitsLine> for ConnectionLimits {
 
 impl From<&Config> for ConfigLine {
     fn from(config: &Config) -> ConfigLine {
-        let mut timing = config.timing.clone();
-        let names = Timing::fields().into_iter();
-        let timing = names.filter_map(|(name, _, _)| {
-            let period = *timing.field_mut(&name)?;
-            Some((name, period))
-        });
+        let keys = TimingKey::ALL.iter();
+        let timing = keys.map(|key| (key.name().to_owned(), config.timing[*key]));
         ConfigLine {
             node: config.node.clone(),
             members: config.members.clone(),
@@ -137,8 +131,9 @@ impl ConfigLine {
     pub(super) fn config(self) -> Result<Config, String> {
         let mut config = Config::new(self.node, self.members, Profile::DISTRO);
         for (name, period) in self.timing {
-            let field = config.timing.field_mut(&name);
-            *field.ok_or_else(|| format!("no timing `{name}` in this build"))? = period;
+            let key = TimingKey::from_name(&name);
+            let key = key.ok_or_else(|| format!("no timing `{name}` in this build"))?;
+            config.timing[key] = period;
         }
         config.incarnation = self.incarnation;
         config.seed = self.seed;
@@ -206,6 +201,12 @@ pub(super) enum In {
         kind: Str,
         body: Box<RawValue>,
     },
+    Denied {
+        conn: ConnId,
+        id: RequestId,
+        asked: MessageLine,
+        refusal: MessageLine,
+    },
     Malformed {
         conn: ConnId,
         id: RequestId,
@@ -245,71 +246,25 @@ pub(super) enum In {
     },
 }
 
-/// A question of a client without a connection.
+/// A message inside an input.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum AskLine {
-    Register(ServiceKey, Box<Instance>),
-    Deregister(ServiceKey, Str, i32),
-    Beat(ServiceKey, Str, i32, Option<Box<Instance>>),
-    Update {
-        service: ServiceKey,
-        ip: Str,
-        port: i32,
-        weight: Option<Weight>,
-        enabled: Option<bool>,
-        metadata: Option<Metadata>,
-    },
+pub(super) struct MessageLine {
+    kind: Str,
+    body: Box<RawValue>,
 }
 
-impl From<Ask> for AskLine {
-    fn from(ask: Ask) -> AskLine {
-        match ask {
-            Ask::Register(service, instance) => AskLine::Register(service, instance),
-            Ask::Deregister(service, Place { ip, port }) => AskLine::Deregister(service, ip, port),
-            Ask::Beat {
-                service,
-                place: Place { ip, port },
-                instance,
-            } => AskLine::Beat(service, ip, port, instance),
-            Ask::Update(service, Place { ip, port }, change) => AskLine::Update {
-                service,
-                ip,
-                port,
-                weight: change.weight,
-                enabled: change.enabled,
-                metadata: change.metadata,
-            },
+impl From<Payload> for MessageLine {
+    fn from(payload: Payload) -> MessageLine {
+        MessageLine {
+            body: raw(&payload.body),
+            kind: payload.type_name,
         }
     }
 }
 
-impl From<AskLine> for Ask {
-    fn from(line: AskLine) -> Ask {
-        match line {
-            AskLine::Register(service, instance) => Ask::Register(service, instance),
-            AskLine::Deregister(service, ip, port) => Ask::Deregister(service, Place { ip, port }),
-            AskLine::Beat(service, ip, port, instance) => Ask::Beat {
-                service,
-                place: Place { ip, port },
-                instance,
-            },
-            AskLine::Update {
-                service,
-                ip,
-                port,
-                weight,
-                enabled,
-                metadata,
-            } => {
-                let change = Change {
-                    weight,
-                    enabled,
-                    metadata,
-                };
-                Ask::Update(service, Place { ip, port }, Box::new(change))
-            }
-        }
+impl MessageLine {
+    fn payload(self) -> Payload {
+        payload(self.kind, Str::default(), &self.body)
     }
 }
 
@@ -344,7 +299,7 @@ impl From<&Input> for In {
             Input::Dialed { member, conn } => In::Dialed { conn, member },
             Input::DialFailed { member, refused } => In::DialFailed { member, refused },
             Input::ConnClosed { conn } => In::Closed { conn },
-            Input::Request { conn, id, request } => request_line(conn, id, &request),
+            Input::Request { conn, id, received } => request_line(conn, id, received),
             Input::Response { conn, id, response } => {
                 let payload = encode_response(&response, None, &Ends::default());
                 In::Response {
@@ -374,21 +329,40 @@ impl From<&Input> for In {
     }
 }
 
-fn request_line(conn: ConnId, id: RequestId, request: &Request) -> In {
-    if let Request::Malformed(malformed) = request {
-        let MalformedRequest { type_name, message } = &**malformed;
-        return In::Malformed {
-            conn,
-            id,
-            kind: type_name.clone(),
-            why: message.clone(),
-        };
-    }
-    if let Request::Unknown(kind) = request {
-        let kind = kind.clone();
-        return In::Unknown { conn, id, kind };
-    }
-    let payload = encode_request(request, None, &Ends::default());
+fn request_line(conn: ConnId, id: RequestId, received: Received) -> In {
+    let request = match received {
+        Received::Request(request) => request,
+        Received::Denied(denied) => {
+            let Denied { request, refusal } = *denied;
+            return In::Denied {
+                conn,
+                id,
+                asked: encode_request(&request, None, &Ends::default()).into(),
+                refusal: encode_response(&refusal, None, &Ends::default()).into(),
+            };
+        }
+        Received::Malformed(malformed) => {
+            let Malformed { type_name, message } = *malformed;
+            return In::Malformed {
+                conn,
+                id,
+                kind: type_name,
+                why: message,
+            };
+        }
+        Received::Unknown(kind) => return In::Unknown { conn, id, kind },
+        Received::Unsupported(which) => {
+            // Of its body nothing was kept.
+            return In::Request {
+                conn,
+                id,
+                kind: Str::from(which.type_name()),
+                ip: Str::default(),
+                body: raw(&Bytes::from_static(b"{}")),
+            };
+        }
+    };
+    let payload = encode_request(&request, None, &Ends::default());
     In::Request {
         conn,
         id,
@@ -422,10 +396,7 @@ impl In {
                 kind,
                 ip,
                 body,
-            } => {
-                let request = decode_request(&payload(kind, ip, &body));
-                Input::Request { conn, id, request }
-            }
+            } => arrived(conn, id, decode_request(&payload(kind, ip, &body))),
             In::Response {
                 conn,
                 id,
@@ -436,23 +407,25 @@ impl In {
                     .map_err(|error| error.to_string())?;
                 Input::Response { conn, id, response }
             }
+            In::Denied {
+                conn,
+                id,
+                asked,
+                refusal,
+            } => denied(conn, id, asked, refusal)?,
             In::Malformed {
                 conn,
                 id,
                 kind,
                 why,
             } => {
-                let malformed = MalformedRequest {
+                let malformed = Malformed {
                     type_name: kind,
                     message: why,
                 };
-                let request = Request::Malformed(Box::new(malformed));
-                Input::Request { conn, id, request }
+                arrived(conn, id, Received::Malformed(Box::new(malformed)))
             }
-            In::Unknown { conn, id, kind } => {
-                let request = Request::Unknown(kind);
-                Input::Request { conn, id, request }
-            }
+            In::Unknown { conn, id, kind } => arrived(conn, id, Received::Unknown(kind)),
             In::Busy { conn, id } => failed(conn, id, SendError::Busy),
             In::Gone { conn, id } => failed(conn, id, SendError::Closed),
             In::TooLarge { conn, id } => failed(conn, id, SendError::TooLarge),
@@ -469,6 +442,24 @@ impl In {
             }),
         })
     }
+}
+
+fn denied(
+    conn: ConnId,
+    id: RequestId,
+    asked: MessageLine,
+    refusal: MessageLine,
+) -> Result<Input, String> {
+    let refusal = decode_response(&refusal.payload()).map_err(|error| error.to_string())?;
+    let Received::Request(request) = decode_request(&asked.payload()) else {
+        return Err("what was denied is no request".to_owned());
+    };
+    let received = Received::Denied(Box::new(Denied { request, refusal }));
+    Ok(arrived(conn, id, received))
+}
+
+const fn arrived(conn: ConnId, id: RequestId, received: Received) -> Input {
+    Input::Request { conn, id, received }
 }
 
 const fn listener(cluster: bool) -> Listener {

@@ -14,8 +14,9 @@
 //!
 //! # Layout
 //! - [`write`]: a [`Tap`](crate::shell::Tap) that writes one · [`read`]: reads one
-//! - `line`: the lines themselves
+//! - `line`: the lines themselves · `ask`: what clients without a connection ask
 
+mod ask;
 mod line;
 pub mod read;
 pub mod write;

@@ -12,7 +12,8 @@ use distro_core::message::internal::ConnectionSetupRequest;
 use distro_core::message::naming::{
     Instance, InstanceOperation, InstanceRequest, ServiceKey, Weight,
 };
-use distro_core::message::{MalformedRequest, Request, Response, code};
+use distro_core::message::unsupported::Unsupported;
+use distro_core::message::{Denied, Malformed, Received, Request, Response, ResponseBody, code};
 use distro_core::node::Node;
 use distro_core::profile::Profile;
 use distro_core::time::{Mono, Now, Wall};
@@ -69,11 +70,11 @@ fn at(millis: u64) -> Now {
     }
 }
 
-fn request(conn: u64, id: u64, request: Request) -> Input {
+fn request(conn: u64, id: u64, received: impl Into<Received>) -> Input {
     Input::Request {
         conn: ConnId(conn),
         id: RequestId(id),
-        request,
+        received: received.into(),
     }
 }
 
@@ -106,16 +107,22 @@ fn requests() -> Vec<Input> {
         operation: InstanceOperation::Register,
         instance: Instance::new("10.1.0.1", 80),
     };
-    let malformed = MalformedRequest {
+    let malformed = Malformed {
         type_name: Str::from("InstanceRequest"),
         message: Str::from("no \"object\""),
+    };
+    let denied = Denied {
+        request: Request::Instance(Box::new(register.clone())),
+        refusal: Response::fail(code::NO_RIGHT, "no token", ResponseBody::BatchInstance),
     };
     vec![
         request(1, 1, Request::ServerCheck),
         request(1, 2, Request::ConnectionSetup(Box::new(setup))),
         request(1, 3, Request::Instance(Box::new(register))),
-        request(1, 4, Request::Malformed(Box::new(malformed))),
-        request(1, 5, Request::Unknown(Str::from("NonsenseRequest"))),
+        request(1, 4, Received::Malformed(Box::new(malformed))),
+        request(1, 5, Received::Unknown(Str::from("NonsenseRequest"))),
+        request(1, 6, Received::Unsupported(Unsupported::ConfigQuery)),
+        request(1, 7, Received::Denied(Box::new(denied))),
     ]
 }
 

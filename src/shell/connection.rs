@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::BufMut;
 use distro_core::ids::{ConnId, NodeId, RequestId};
 use distro_core::io::{Listener as Source, SendError};
-use distro_core::message::{Request, Response, code};
+use distro_core::message::{Received, Request, Response, code};
 use futures_util::SinkExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -38,10 +38,8 @@ pub(super) enum LinkEvent<R, W> {
     Dialed(NodeId, Stream<R, W>),
     /// A dial failed.
     DialFailed { node: NodeId, refused: bool },
-    /// A request arrived.
-    Request(ConnId, RequestId, Request, Held),
-    /// A request arrived without the right to it: what it is answered, if it is handled at all.
-    Denied(ConnId, RequestId, Response, Held),
+    /// A request arrived, or what came as one.
+    Request(ConnId, RequestId, Received, Held),
     /// An answer arrived.
     Response(ConnId, RequestId, Response, Held),
     /// A request could not be sent.
@@ -257,17 +255,14 @@ impl<R: AsyncRead + Unpin, W, C: Clock> Incoming<R, W, C> {
         let held = self.inbound.admit(payload.body.len()).await;
         let event = match kind {
             FrameKind::Request | FrameKind::OneWay => {
-                let request = weigh::decode(&payload, &self.counters);
-                if let Request::ConnectionSetup(setup) = &request
+                let received = weigh::decode(&payload, &self.counters);
+                if let Some(Request::ConnectionSetup(setup)) = received.request()
                     && !self.admission.set_up(setup, &self.counters)
                 {
                     return false;
                 }
-                let denial = self.guard.denial(&request, &NO_HEADERS, &payload.body);
-                match denial {
-                    Some(denial) => LinkEvent::Denied(self.conn, id, denial, held),
-                    None => LinkEvent::Request(self.conn, id, request, held),
-                }
+                let received = self.guard.pass(received, &NO_HEADERS, &payload.body);
+                LinkEvent::Request(self.conn, id, received, held)
             }
             FrameKind::Response => {
                 // Java's callback never fires; telling the machine at once is as true and faster.

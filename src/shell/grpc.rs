@@ -2,7 +2,7 @@
 
 use distro_core::ids::RequestId;
 use distro_core::io::SendError;
-use distro_core::message::{Request, Response, code};
+use distro_core::message::{Received, Request, RequestType, Response, code};
 use distro_core::time::{Mono, Period};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
@@ -238,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
         match event {
             server::Event::Call(call, payload, headers) => {
                 let waits = self.set_up.is_none() && self.server.has_streams();
-                if waits && &*payload.type_name != "ServerCheckRequest" {
+                if waits && &*payload.type_name != RequestType::ServerCheck.name() {
                     self.held_bytes += payload.body.len();
                     self.held.push((call, payload, headers));
                     self.times.held.get_or_insert(now + SETUP_WAIT);
@@ -277,20 +277,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
 
     /// Hands a call to the machine.
     async fn hand_on(&mut self, call: CallId, payload: &Payload, headers: &Headers) -> bool {
-        let mut request = weigh::decode(payload, &self.outlet.counters);
+        let mut received = weigh::decode(payload, &self.outlet.counters);
         // They belong on the stream, where they have no answer; here they are a type that nobody
         // handles.
-        if matches!(request, Request::ConnectionSetup(_) | Request::SetupAck(_)) {
-            request = Request::Unknown(payload.type_name.clone());
+        if !received.expects_response() {
+            received = Received::Unknown(payload.type_name.clone());
         }
         let (conn, id) = (self.outlet.conn, RequestId(call));
-        let denial = self.guard.denial(&request, headers, &payload.body);
+        let received = self.guard.pass(received, headers, &payload.body);
         let held = self.inbound.enter(payload.body.len()).await;
-        let event = match denial {
-            Some(denial) => LinkEvent::Denied(conn, id, denial, held),
-            None => LinkEvent::Request(conn, id, request, held),
-        };
-        self.tell(event).await
+        self.tell(LinkEvent::Request(conn, id, received, held))
+            .await
     }
 
     async fn tell(&mut self, event: LinkEvent<R, W>) -> bool {
@@ -312,9 +309,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
     /// A message on a stream is the setup or an answer; Nacos ignores everything else.
     async fn message(&mut self, stream: CallId, payload: &Payload) -> bool {
         let conn = self.outlet.conn;
-        if &*payload.type_name == "ConnectionSetupRequest" {
-            let request = decode_request(payload);
-            if let Request::ConnectionSetup(setup) = &request {
+        if &*payload.type_name == RequestType::ConnectionSetup.name() {
+            let received = decode_request(payload);
+            if let Some(Request::ConnectionSetup(setup)) = received.request() {
                 if !self.admission.set_up(setup, &self.outlet.counters) {
                     return false;
                 }
@@ -324,7 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R, W> Serving<S, R, W> {
             self.push.get_or_insert(stream);
             self.times.gone = None;
             let held = self.inbound.enter(payload.body.len()).await;
-            let told = self.tell(LinkEvent::Request(conn, RequestId(stream), request, held));
+            let told = self.tell(LinkEvent::Request(conn, RequestId(stream), received, held));
             return told.await && self.release().await;
         }
         let Some(id) = body_request_id(&payload.body) else {

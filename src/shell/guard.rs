@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use distro_core::message::naming::ServiceListResponse;
-use distro_core::message::{Request, Response, ResponseBody, code};
+use distro_core::message::{Denied, Received, Response, code};
 use serde::Deserialize;
 
 use crate::carrier::grpc::payload::Headers;
@@ -21,23 +20,31 @@ impl Guard {
         Guard(auth.is_on().then_some(auth))
     }
 
-    /// What the request is answered with because its token is missing or wrong: the typed failure
-    /// with 403, for which SDKs log in again. The token is among the carrier's `headers` or, as in
-    /// Nacos, among those of the body.
-    pub(super) fn denial(
-        &self,
-        request: &Request,
-        headers: &Headers,
-        body: &[u8],
-    ) -> Option<Response> {
+    /// What arrived, or that its sender has no right to it because its token is missing or wrong:
+    /// then it carries the typed failure with 403, for which SDKs log in again. The token is among
+    /// the carrier's `headers` or, as in Nacos, among those of the body.
+    pub(super) fn pass(&self, received: Received, headers: &Headers, body: &[u8]) -> Received {
+        let request = match (&self.0, received) {
+            (Some(_), Received::Request(request)) if request.of().facts().secured => request,
+            (_, received) => return received,
+        };
+        match self.denied(headers, body) {
+            Some(why) => {
+                let refusal = Response::fail(code::NO_RIGHT, &why, request.failed());
+                Received::Denied(Box::new(Denied { request, refusal }))
+            }
+            None => Received::Request(request),
+        }
+    }
+
+    /// Why a request has no right; `None` when it has.
+    fn denied(&self, headers: &Headers, body: &[u8]) -> Option<String> {
         let auth = self.0.as_ref()?;
-        let failed = secured(request)?;
-        let denied = match token(headers) {
+        let checked = match token(headers) {
             Some(token) => auth.check(Some(token)),
             None => auth.check(token(&headers_of(body))),
         };
-        let denied = denied.err()?;
-        Some(Response::fail(code::NO_RIGHT, &denied.to_string(), failed))
+        checked.err().map(|denied| denied.to_string())
     }
 }
 
@@ -55,40 +62,4 @@ fn headers_of(body: &[u8]) -> Headers {
     }
     let peek: Peek = serde_json::from_slice(body).unwrap_or_default();
     peek.headers
-}
-
-/// The answer of a request that Nacos marks as secured, on a failure.
-fn secured(request: &Request) -> Option<ResponseBody> {
-    match request {
-        Request::Instance(asked) | Request::PersistentInstance(asked) => {
-            Some(ResponseBody::Instance(asked.operation))
-        }
-        Request::BatchInstance(_) => Some(ResponseBody::BatchInstance),
-        Request::NamingFuzzyWatch(_) => Some(ResponseBody::NamingFuzzyWatch),
-        Request::SubscribeService(_) => Some(ResponseBody::SubscribeService(None)),
-        Request::ServiceQuery(_) => Some(ResponseBody::QueryService(None)),
-        Request::ServiceList(_) => {
-            let nothing = ServiceListResponse {
-                count: 0,
-                service_names: Vec::new(),
-            };
-            Some(ResponseBody::ServiceList(Box::new(nothing)))
-        }
-        Request::ServerCheck
-        | Request::ConnectionSetup(_)
-        | Request::SetupAck(_)
-        | Request::HealthCheck
-        | Request::ClientDetection
-        | Request::ConnectReset(_)
-        | Request::ServerLoaderInfo
-        | Request::ServerReload(_)
-        | Request::NotifySubscriber(_)
-        | Request::NamingFuzzyWatchSync(_)
-        | Request::NamingFuzzyWatchChangeNotify(_)
-        | Request::DistroData(_)
-        | Request::MemberReport(_)
-        | Request::Unsupported(_)
-        | Request::Unknown(_)
-        | Request::Malformed(_) => None,
-    }
 }

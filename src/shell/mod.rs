@@ -39,6 +39,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use budget::Limits;
+use distro_core::config::{ConfigProblem, in_one_line};
 use distro_core::ids::NodeId;
 use distro_core::time::{Now, Period};
 
@@ -289,7 +290,7 @@ fn count(counter: &AtomicU64) {
 #[derive(Debug)]
 pub enum ShellError {
     /// A configuration that no node starts with: every problem, in words.
-    Config(Vec<String>),
+    Config(Vec<ConfigProblem>),
     /// A port could not be listened on.
     Listen {
         /// Which.
@@ -306,7 +307,7 @@ pub enum ShellError {
 impl fmt::Display for ShellError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ShellError::Config(problems) => f.write_str(&problems.join("; ")),
+            ShellError::Config(problems) => f.write_str(&in_one_line(problems)),
             ShellError::Listen { port, error } => write!(f, "port {port}: {error}"),
             ShellError::Panicked(message) => write!(f, "a task panicked: {message}"),
             ShellError::Spinning => {

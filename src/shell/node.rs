@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use distro_core::config::Config;
+use distro_core::config::{Config, ConfigField, ConfigProblem};
 use distro_core::io::{Command, Input, Listener as Source, Output, SendError};
-use distro_core::message::{Request, Response, ResponseBody};
 use distro_core::node::Node;
 use distro_core::time::Now;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -77,8 +76,6 @@ pub struct NodeShell<N: Net, C, T = NoTap> {
     asks: Asks,
     inspector: Inspector,
     out: Vec<Output>,
-    /// What the request is answered that the machine is being asked about, when it does answer.
-    denied: Option<Response>,
     /// What the shell itself has to tell the machine.
     local: VecDeque<Input>,
 }
@@ -95,7 +92,9 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
         directory: Directory,
     ) -> Result<NodeShell<N, C>, ShellError> {
         let ports = directory.ports(&config.node).ok_or_else(|| {
-            ShellError::Config(vec![format!("{} has no usable port", config.node)])
+            let text = format!("{} has no usable port", config.node);
+            let fields = vec![ConfigField::Node];
+            ShellError::Config(vec![ConfigProblem { fields, text }])
         })?;
         let listen = async |port| {
             net.listen(port)
@@ -140,7 +139,6 @@ impl<N: Net, C: Clock> NodeShell<N, C> {
             asks: Asks::new(),
             inspector: Inspector(look_sender),
             out: Vec::new(),
-            denied: None,
             local: VecDeque::new(),
         })
     }
@@ -162,7 +160,6 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             asks: self.asks,
             inspector: self.inspector,
             out: self.out,
-            denied: self.denied,
             local: self.local,
         }
     }
@@ -299,18 +296,9 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 refused,
             } => Input::DialFailed { member, refused },
             // What a connection still had to say when the node closed it is dropped.
-            LinkEvent::Request(conn, id, request, held) if self.links.is_open(conn) => {
+            LinkEvent::Request(conn, id, received, held) if self.links.is_open(conn) => {
                 drop(held);
-                Input::Request { conn, id, request }
-            }
-            LinkEvent::Denied(conn, id, denial, held) if self.links.is_open(conn) => {
-                drop(held);
-                // Nacos looks at tokens only where it would answer a health check.
-                self.denied = Some(denial);
-                let request = Request::HealthCheck;
-                self.feed(Input::Request { conn, id, request });
-                self.denied = None;
-                return;
+                Input::Request { conn, id, received }
             }
             LinkEvent::Response(conn, id, response, held) if self.links.is_open(conn) => {
                 drop(held);
@@ -321,7 +309,6 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
             }
             LinkEvent::Closed(conn) if self.links.close(conn) => Input::ConnClosed { conn },
             LinkEvent::Request(..)
-            | LinkEvent::Denied(..)
             | LinkEvent::Response(..)
             | LinkEvent::SendFailed(..)
             | LinkEvent::Closed(_) => return,
@@ -341,22 +328,11 @@ impl<N: Net, C: Clock, T: Tap<Input, Output>> NodeShell<N, C, T> {
                 self.tap.step(now, &input, &out);
                 self.tap.input(&input);
             }
-            for mut output in out.drain(..) {
-                self.deny(&mut output);
+            for output in out.drain(..) {
                 self.carry_out(output);
             }
         }
         self.out = out;
-    }
-
-    /// Puts the refusal in the place of a health check's answer.
-    fn deny(&mut self, output: &mut Output) {
-        if let Output::Response { response, .. } = output
-            && response.body == ResponseBody::HealthCheck
-            && let Some(denial) = self.denied.take()
-        {
-            *response = denial;
-        }
     }
 
     fn carry_out(&mut self, output: Output) {

@@ -242,9 +242,9 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
             },
             LinkEvent::DialFailed { .. } => SdkInput::DialFailed,
             // What a connection still had to say when the client closed it is dropped.
-            LinkEvent::Request(conn, id, request, held) if self.links.is_open(conn) => {
+            LinkEvent::Request(conn, id, received, held) if self.links.is_open(conn) => {
                 drop(held);
-                SdkInput::Request { conn, id, request }
+                SdkInput::Request { conn, id, received }
             }
             LinkEvent::Response(conn, id, response, held) if self.links.is_open(conn) => {
                 drop(held);
@@ -259,7 +259,7 @@ impl<N: Net, C: Clock, T: Tap<SdkInput, SdkOutput>> SdkShell<N, C, T> {
             | LinkEvent::SendFailed(..)
             | LinkEvent::Closed(_) => return,
             // A client listens nowhere.
-            LinkEvent::Arrived(..) | LinkEvent::Accepted(..) | LinkEvent::Denied(..) => return,
+            LinkEvent::Arrived(..) | LinkEvent::Accepted(..) => return,
         };
         self.feed(input);
     }

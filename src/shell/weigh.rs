@@ -2,7 +2,7 @@
 //! hundred times as many.
 
 use distro_core::ids::Str;
-use distro_core::message::{MalformedRequest, Request};
+use distro_core::message::{Malformed, Received};
 
 use super::{LinkCounters, count};
 use crate::codec::{Payload, decode_request};
@@ -16,8 +16,8 @@ const PAIR_BYTES: u64 = 32;
 /// Bytes that a message may become.
 const WEIGHT_MAX: u64 = 64 * 1024 * 1024;
 
-/// The request that a payload holds. One that would become too big is malformed, and says so.
-pub(super) fn decode(payload: &Payload, counters: &LinkCounters) -> Request {
+/// What a payload that came as a request is. One that would become too big is malformed, and says so.
+pub(super) fn decode(payload: &Payload, counters: &LinkCounters) -> Received {
     let weight = weight(&payload.body);
     if weight <= WEIGHT_MAX {
         return decode_request(payload);
@@ -27,7 +27,7 @@ pub(super) fn decode(payload: &Payload, counters: &LinkCounters) -> Request {
         "the message would take {weight} bytes of memory, over the limit of {WEIGHT_MAX}: send fewer \
          instances at a time (limits.instances-per-batch is the most of a batch)"
     );
-    Request::Malformed(Box::new(MalformedRequest {
+    Received::Malformed(Box::new(Malformed {
         type_name: payload.type_name.clone(),
         message: Str::from(message),
     }))
@@ -57,6 +57,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use bytes::Bytes;
+    use distro_core::message::Request;
 
     use super::*;
 
@@ -74,9 +75,9 @@ mod tests {
     #[test]
     fn many_empty_instances_are_refused_before_they_become_anything() {
         let counters = LinkCounters::default();
-        let request = decode(&batch("{}", 1_000_000), &counters);
-        let Request::Malformed(malformed) = request else {
-            panic!("{} was decoded", request.type_name());
+        let received = decode(&batch("{}", 1_000_000), &counters);
+        let Received::Malformed(malformed) = received else {
+            panic!("{} was decoded", received.type_name());
         };
         assert!(malformed.message.contains("limits.instances-per-batch"));
         assert_eq!(counters.overweight.load(Ordering::Relaxed), 1);
@@ -86,8 +87,12 @@ mod tests {
     fn what_is_long_and_honest_is_decoded_and_braces_in_texts_weigh_nothing() {
         let counters = LinkCounters::default();
         let text = r#"{"ip":"10.0.0.1","port":80,"metadata":{"a":"{{{{\"{{{{:::"}}"#;
-        let request = decode(&batch(text, 20_000), &counters);
-        assert!(matches!(request, Request::BatchInstance(_)), "{request:?}");
+        let received = decode(&batch(text, 20_000), &counters);
+        let request = received.request();
+        assert!(
+            matches!(request, Some(Request::BatchInstance(_))),
+            "{received:?}"
+        );
         assert_eq!(counters.overweight.load(Ordering::Relaxed), 0);
     }
 }

@@ -8,7 +8,8 @@ use distro_core::time::Period;
 use super::problem::help_for;
 
 /// Why a text is not the value it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}; {help}")]
 pub struct Wrong {
     /// What is wrong.
     pub message: String,
@@ -181,6 +182,9 @@ pub fn bytes_text(bytes: u64) -> String {
     }
 }
 
+/// A regular expression of texts that name a service.
+pub const SERVICE_PATTERN: &str = "^[^@]+(@[^@]+)*(@@[^@]+(@[^@]+)*){0,2}$";
+
 /// A service: `name`, `group@@name` or `namespace@@group@@name`.
 ///
 /// # Errors
@@ -193,7 +197,10 @@ pub fn service(text: &str) -> Result<ServiceKey, Wrong> {
         [namespace, group, name] => (namespace, group, name),
         _ => ("", "", ""),
     };
-    if namespace.is_empty() || group.is_empty() || name.is_empty() {
+    if [namespace, group, name]
+        .iter()
+        .any(|part| part.trim().is_empty())
+    {
         return wrong(
             format!("`{text}` is not a service"),
             "write \"orders\", \"GROUP@@orders\" or \"namespace@@GROUP@@orders\"",

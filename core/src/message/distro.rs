@@ -115,18 +115,76 @@ pub enum DistroDataRequest {
     Query(ClientId),
 }
 
-impl DistroDataRequest {
-    /// The message kind that faults filter on.
-    pub const fn kind(&self) -> MessageKind {
+/// Nacos `DataOperation`: what a [`DistroDataRequest`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A record, because the receiver's verify failed.
+    Add,
+    /// A record, because it changed.
+    Change,
+    /// A record is gone.
+    Delete,
+    /// What the receiver has is compared.
+    Verify,
+    /// Everything is asked for.
+    Snapshot,
+    /// One record is asked for.
+    Query,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Operation; 6] = [
+        Operation::Add,
+        Operation::Change,
+        Operation::Delete,
+        Operation::Verify,
+        Operation::Snapshot,
+        Operation::Query,
+    ];
+
+    /// Nacos's name.
+    pub const fn name(self) -> &'static str {
         match self {
-            DistroDataRequest::Change(_) => MessageKind::Change,
-            DistroDataRequest::Add(_) => MessageKind::Add,
-            DistroDataRequest::Delete(..) => MessageKind::Delete,
-            DistroDataRequest::Verify(..) | DistroDataRequest::Digest(_) => MessageKind::Verify,
+            Operation::Add => "ADD",
+            Operation::Change => "CHANGE",
+            Operation::Delete => "DELETE",
+            Operation::Verify => "VERIFY",
+            Operation::Snapshot => "SNAPSHOT",
+            Operation::Query => "QUERY",
+        }
+    }
+
+    /// The operation with this name.
+    pub fn from_name(name: &str) -> Option<Operation> {
+        Operation::ALL.into_iter().find(|one| one.name() == name)
+    }
+
+    /// The message kind that faults filter on.
+    pub const fn kind(self) -> MessageKind {
+        match self {
+            Operation::Add => MessageKind::Add,
+            Operation::Change => MessageKind::Change,
+            Operation::Delete => MessageKind::Delete,
+            Operation::Verify => MessageKind::Verify,
+            Operation::Snapshot => MessageKind::Snapshot,
+            Operation::Query => MessageKind::DistroQuery,
+        }
+    }
+}
+
+impl DistroDataRequest {
+    /// What it does.
+    pub const fn operation(&self) -> Operation {
+        match self {
+            DistroDataRequest::Change(_) => Operation::Change,
+            DistroDataRequest::Add(_) => Operation::Add,
+            DistroDataRequest::Delete(..) => Operation::Delete,
+            DistroDataRequest::Verify(..) | DistroDataRequest::Digest(_) => Operation::Verify,
             DistroDataRequest::Snapshot | DistroDataRequest::SnapshotChunk(_) => {
-                MessageKind::Snapshot
+                Operation::Snapshot
             }
-            DistroDataRequest::Query(_) => MessageKind::DistroQuery,
+            DistroDataRequest::Query(_) => Operation::Query,
         }
     }
 }
@@ -254,9 +312,10 @@ pub struct SnapshotEntry {
 }
 
 /// Nacos `DistroDataResponse`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum DistroDataResponse {
     /// No content: to CHANGE, ADD, DELETE, VERIFY, and to a QUERY for an unknown client.
+    #[default]
     Done,
     /// To [`DistroDataRequest::Digest`].
     Digest(DigestAnswer),

@@ -8,164 +8,23 @@
 pub mod ask;
 pub mod cluster;
 pub mod distro;
+mod extent;
 pub mod fuzzy;
 pub mod internal;
 pub mod metadata;
 pub mod naming;
-mod parts;
+mod received;
 pub mod selector;
+mod table;
 pub mod unsupported;
-
-use alloc::boxed::Box;
-use alloc::sync::Arc;
+mod vocabulary;
 
 use crate::ids::Str;
-use cluster::{LoaderMetrics, Member, ServerReloadRequest};
-use distro::{DistroDataRequest, DistroDataResponse};
-use fuzzy::{
-    NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchRequest, NamingFuzzyWatchSyncRequest,
+pub use received::{Denied, Malformed, Received};
+pub use vocabulary::{
+    Addressed, AnswerFacts, AnswerType, Request, RequestFacts, RequestType, ResponseBody, Sender,
+    ToClient, ToDialer, ToServer,
 };
-use internal::{ConnectResetRequest, ConnectionSetupRequest, ServerCheckResponse, SetupAckRequest};
-use naming::{
-    BatchInstanceRequest, InstanceRequest, ServiceInfo, ServiceListRequest, ServiceListResponse,
-    ServiceQueryRequest, SubscribeServiceRequest,
-};
-use unsupported::Unsupported;
-
-/// What one end asks of the other. The variant's name plus `Request` is Nacos's type name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Request {
-    /// Is a server there, and which connection id would I have? Needs no registration.
-    ServerCheck,
-    /// First message on a connection. It has **no response**: the server registers the connection
-    /// and answers a present ability table with a [`Request::SetupAck`], or it closes.
-    ConnectionSetup(Box<ConnectionSetupRequest>),
-    /// Server to client after a setup that carried an ability table. It has **no response**.
-    SetupAck(SetupAckRequest),
-    /// Am I still registered? Also keeps an idle connection alive.
-    HealthCheck,
-    /// Server to client: are you still there?
-    ClientDetection,
-    /// Server to client: leave, and connect elsewhere.
-    ConnectReset(ConnectResetRequest),
-    /// How many connections a node has (between nodes).
-    ServerLoaderInfo,
-    /// Move connections away until a count is reached (between nodes).
-    ServerReload(ServerReloadRequest),
-    /// Register or deregister one ephemeral instance.
-    Instance(Box<InstanceRequest>),
-    /// Replace what this client publishes for a service by a list.
-    BatchInstance(Box<BatchInstanceRequest>),
-    /// Register or deregister a persistent instance: always refused here.
-    PersistentInstance(Box<InstanceRequest>),
-    /// Subscribe to a service, or unsubscribe.
-    SubscribeService(Box<SubscribeServiceRequest>),
-    /// The current instances of a service.
-    ServiceQuery(Box<ServiceQueryRequest>),
-    /// The names of services, a page at a time.
-    ServiceList(Box<ServiceListRequest>),
-    /// Server to client: the full current list of a subscribed service.
-    NotifySubscriber(Arc<ServiceInfo>),
-    /// Watch the names of services by a pattern, or watch them no longer.
-    NamingFuzzyWatch(Box<NamingFuzzyWatchRequest>),
-    /// Server to client: a batch of the services that a pattern matches.
-    NamingFuzzyWatchSync(Box<NamingFuzzyWatchSyncRequest>),
-    /// Server to client: a watched service came or went.
-    NamingFuzzyWatchChangeNotify(Box<NamingFuzzyWatchChangeNotifyRequest>),
-    /// Replication between nodes.
-    DistroData(DistroDataRequest),
-    /// A node tells another about itself (between nodes).
-    MemberReport(Box<Member>),
-    /// A type of a module that is not offered here; it is refused and changes nothing.
-    Unsupported(Unsupported),
-    /// A type nobody here handles; it is refused and changes nothing.
-    Unknown(Str),
-    /// A known type whose body does not parse; it is refused and changes nothing.
-    Malformed(Box<MalformedRequest>),
-}
-
-/// A request whose body the decoder refused.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct MalformedRequest {
-    /// Nacos type name as received.
-    pub type_name: Str,
-    /// What the decoder says is wrong.
-    pub message: Str,
-}
-
-impl Request {
-    /// Nacos's type name, as in `Payload.metadata.type`.
-    pub fn type_name(&self) -> &str {
-        match self {
-            Request::ServerCheck => "ServerCheckRequest",
-            Request::ConnectionSetup(_) => "ConnectionSetupRequest",
-            Request::SetupAck(_) => "SetupAckRequest",
-            Request::HealthCheck => "HealthCheckRequest",
-            Request::ClientDetection => "ClientDetectionRequest",
-            Request::ConnectReset(_) => "ConnectResetRequest",
-            Request::ServerLoaderInfo => "ServerLoaderInfoRequest",
-            Request::ServerReload(_) => "ServerReloadRequest",
-            Request::Instance(_) => "InstanceRequest",
-            Request::BatchInstance(_) => "BatchInstanceRequest",
-            Request::PersistentInstance(_) => "PersistentInstanceRequest",
-            Request::SubscribeService(_) => "SubscribeServiceRequest",
-            Request::ServiceQuery(_) => "ServiceQueryRequest",
-            Request::ServiceList(_) => "ServiceListRequest",
-            Request::NotifySubscriber(_) => "NotifySubscriberRequest",
-            Request::NamingFuzzyWatch(_) => "NamingFuzzyWatchRequest",
-            Request::NamingFuzzyWatchSync(_) => "NamingFuzzyWatchSyncRequest",
-            Request::NamingFuzzyWatchChangeNotify(_) => "NamingFuzzyWatchChangeNotifyRequest",
-            Request::DistroData(_) => "DistroDataRequest",
-            Request::MemberReport(_) => "MemberReportRequest",
-            Request::Unsupported(which) => which.type_name(),
-            Request::Unknown(name) => name,
-            Request::Malformed(malformed) => &malformed.type_name,
-        }
-    }
-
-    /// The message kind that scenario faults filter on and that counters are kept by.
-    pub const fn kind(&self) -> MessageKind {
-        match self {
-            Request::ServerCheck | Request::ConnectionSetup(_) | Request::SetupAck(_) => {
-                MessageKind::Setup
-            }
-            Request::HealthCheck => MessageKind::HealthCheck,
-            Request::ClientDetection => MessageKind::Detection,
-            Request::ConnectReset(_) | Request::ServerLoaderInfo | Request::ServerReload(_) => {
-                MessageKind::Reset
-            }
-            Request::Instance(_) | Request::BatchInstance(_) | Request::PersistentInstance(_) => {
-                MessageKind::Register
-            }
-            Request::SubscribeService(_) | Request::NamingFuzzyWatch(_) => MessageKind::Subscribe,
-            Request::ServiceQuery(_) | Request::ServiceList(_) => MessageKind::Query,
-            Request::NotifySubscriber(_)
-            | Request::NamingFuzzyWatchSync(_)
-            | Request::NamingFuzzyWatchChangeNotify(_) => MessageKind::Push,
-            Request::DistroData(data) => data.kind(),
-            Request::MemberReport(_) => MessageKind::Report,
-            Request::Unsupported(_) | Request::Unknown(_) | Request::Malformed(_) => {
-                MessageKind::Unknown
-            }
-        }
-    }
-
-    /// False for the two messages of the connection setup, which are answered by other means.
-    pub const fn expects_response(&self) -> bool {
-        !matches!(self, Request::ConnectionSetup(_) | Request::SetupAck(_))
-    }
-
-    /// True for what only a fellow node may send (Nacos `InvokeSource` cluster, 2.4.3).
-    pub const fn cluster_only(&self) -> bool {
-        matches!(
-            self,
-            Request::DistroData(_)
-                | Request::MemberReport(_)
-                | Request::ServerLoaderInfo
-                | Request::ServerReload(_)
-        )
-    }
-}
 
 /// Classes of messages, as scenario faults name them (kebab case).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -254,73 +113,6 @@ pub struct Response {
     /// The typed part. [`ResponseBody::Error`] is Nacos's generic `ErrorResponse`, which Java
     /// clients retry; a typed body with a failing code is delivered to the caller at once.
     pub body: ResponseBody,
-}
-
-/// The typed part of a [`Response`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ResponseBody {
-    /// Nacos `ErrorResponse`: the request was not handled at all.
-    Error,
-    /// To [`Request::ServerCheck`].
-    ServerCheck(Box<ServerCheckResponse>),
-    /// To [`Request::HealthCheck`].
-    HealthCheck,
-    /// To [`Request::ClientDetection`].
-    ClientDetection,
-    /// To [`Request::ConnectReset`].
-    ConnectReset,
-    /// To [`Request::ServerLoaderInfo`].
-    ServerLoaderInfo(LoaderMetrics),
-    /// To [`Request::ServerReload`].
-    ServerReload,
-    /// To [`Request::Instance`] and [`Request::PersistentInstance`].
-    Instance(naming::InstanceOperation),
-    /// To [`Request::BatchInstance`].
-    BatchInstance,
-    /// To [`Request::SubscribeService`]: the list as it is now. Absent on a failure.
-    SubscribeService(Option<Arc<ServiceInfo>>),
-    /// To [`Request::ServiceQuery`]. Absent on a failure.
-    QueryService(Option<Arc<ServiceInfo>>),
-    /// To [`Request::ServiceList`].
-    ServiceList(Box<ServiceListResponse>),
-    /// To [`Request::NotifySubscriber`].
-    NotifySubscriber,
-    /// To [`Request::NamingFuzzyWatch`].
-    NamingFuzzyWatch,
-    /// To [`Request::NamingFuzzyWatchSync`] and [`Request::NamingFuzzyWatchChangeNotify`].
-    NamingFuzzyWatchChangeNotify,
-    /// To [`Request::DistroData`].
-    DistroData(DistroDataResponse),
-    /// To [`Request::MemberReport`]: the answering node itself.
-    MemberReport(Option<Box<Member>>),
-    /// To [`Request::Unsupported`]: always a failure.
-    Unsupported(Unsupported),
-}
-
-impl ResponseBody {
-    /// Nacos's type name, as in `Payload.metadata.type`.
-    pub const fn type_name(&self) -> &'static str {
-        match self {
-            ResponseBody::Error => "ErrorResponse",
-            ResponseBody::ServerCheck(_) => "ServerCheckResponse",
-            ResponseBody::HealthCheck => "HealthCheckResponse",
-            ResponseBody::ClientDetection => "ClientDetectionResponse",
-            ResponseBody::ConnectReset => "ConnectResetResponse",
-            ResponseBody::ServerLoaderInfo(_) => "ServerLoaderInfoResponse",
-            ResponseBody::ServerReload => "ServerReloadResponse",
-            ResponseBody::Instance(_) => "InstanceResponse",
-            ResponseBody::BatchInstance => "BatchInstanceResponse",
-            ResponseBody::SubscribeService(_) => "SubscribeServiceResponse",
-            ResponseBody::QueryService(_) => "QueryServiceResponse",
-            ResponseBody::ServiceList(_) => "ServiceListResponse",
-            ResponseBody::NotifySubscriber => "NotifySubscriberResponse",
-            ResponseBody::NamingFuzzyWatch => "NamingFuzzyWatchResponse",
-            ResponseBody::NamingFuzzyWatchChangeNotify => "NamingFuzzyWatchChangeNotifyResponse",
-            ResponseBody::DistroData(_) => "DistroDataResponse",
-            ResponseBody::MemberReport(_) => "MemberReportResponse",
-            ResponseBody::Unsupported(which) => which.response_name(),
-        }
-    }
 }
 
 /// Nacos's result and error codes.

@@ -165,9 +165,11 @@ impl Published {
 }
 
 /// The two operations of an [`InstanceRequest`] (Nacos `NamingRemoteConstants`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum InstanceOperation {
-    /// Publish, or replace what is published.
+    /// Publish, or replace what is published. Nacos's answer says so too when it failed before the
+    /// operation was looked at.
+    #[default]
     #[serde(rename = "registerInstance")]
     Register,
     /// Withdraw whatever this client publishes for the service.
@@ -234,7 +236,7 @@ pub struct ServiceListRequest {
 }
 
 /// Nacos `ServiceListResponse`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceListResponse {
     /// How many services there are on all pages.

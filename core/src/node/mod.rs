@@ -44,7 +44,6 @@ mod watches;
 mod words;
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use beats::Beats;
@@ -63,7 +62,7 @@ use sync::Syncs;
 use timers::{Timer, Timers};
 use words::WordClock;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigProblem};
 use crate::event::{Event, FailCause};
 use crate::ids::{ClientId, ConnId, NodeId};
 use crate::io::{Command, Input, Output, SendError};
@@ -156,7 +155,7 @@ impl Node {
     ///
     /// # Errors
     /// Everything that is wrong with the configuration; nothing was started.
-    pub fn new(config: Config, now: Now) -> Result<Node, Vec<String>> {
+    pub fn new(config: Config, now: Now) -> Result<Node, Vec<ConfigProblem>> {
         let problems = config.problems();
         if !problems.is_empty() {
             return Err(problems);
@@ -222,7 +221,7 @@ impl Node {
             Input::Dialed { member, conn } => self.dialed(&member, conn, out),
             Input::DialFailed { member, refused: _ } => self.dial_failed(&member, out),
             Input::ConnClosed { conn } => self.conn_closed(conn, out),
-            Input::Request { conn, id, request } => self.request(conn, id, request, out),
+            Input::Request { conn, id, received } => self.request(conn, id, received, out),
             Input::Response { conn, id, response } => {
                 self.conn_active(conn);
                 match self.calls.close(conn, id) {

@@ -10,33 +10,60 @@ use crate::ids::{ConnId, NodeId, RequestId};
 use crate::io::{CloseReason, Listener, Output};
 use crate::message::cluster::{LoaderMetrics, Member, NodeState, ServerReloadRequest};
 use crate::message::internal::ServerCheckResponse;
-use crate::message::{MalformedRequest, Request, Response, ResponseBody, code};
+use crate::message::unsupported::Unsupported;
+use crate::message::{
+    Addressed, Malformed, Received, RequestFacts, Response, ResponseBody, Sender, ToDialer,
+    ToServer, code,
+};
 
 impl Node {
-    /// Handles one request and answers it, unless it is a setup.
+    /// Handles what arrived as a request and answers it, unless it is a setup.
     pub(super) fn request(
         &mut self,
         conn: ConnId,
         id: RequestId,
-        request: Request,
+        received: Received,
         out: &mut Vec<Output>,
     ) {
         // Kinds are declared in the order of their list, which a test holds.
-        self.requests[request.kind() as usize] += 1;
+        self.requests[received.kind() as usize] += 1;
         let Some(connection) = self.connections.get(conn) else {
-            return self.request_of_member(conn, id, &request, out);
+            return self.request_of_member(conn, id, received, out);
         };
-        if let Request::ConnectionSetup(setup) = &request {
-            return self.setup(conn, setup, out);
-        }
-        if !request.expects_response() {
+        let (from, is_set_up) = (connection.listener, connection.setup.is_some());
+        let response = match received {
+            Received::Request(request) => {
+                let refusal = self.refusal(from, is_set_up, request.of().facts());
+                match (refusal, request.addressed()) {
+                    (Some(refusal), _) => Some(refusal),
+                    (None, Addressed::Server(asked)) => self.serve(conn, asked, out),
+                    // The acknowledgement of a setup that nobody sent.
+                    (None, Addressed::Dialer(_) | Addressed::Client(_)) => None,
+                }
+            }
+            Received::Denied(denied) => {
+                let facts = denied.request.of().facts();
+                Some(self.refusal(from, is_set_up, facts).unwrap_or_else(|| {
+                    self.conn_active(conn);
+                    denied.refusal
+                }))
+            }
+            Received::Unsupported(which) => {
+                Some(self.unready(from, is_set_up).unwrap_or_else(|| {
+                    self.conn_active(conn);
+                    unsupported_answer(which)
+                }))
+            }
+            Received::Unknown(_) => Some(self.starting(from).unwrap_or_else(no_handler)),
+            Received::Malformed(malformed) => {
+                Some(self.unready(from, is_set_up).unwrap_or_else(|| {
+                    self.counters.requests_malformed += 1;
+                    malformed_answer(&malformed)
+                }))
+            }
+        };
+        let Some(response) = response else {
             return;
-        }
-        let (listener, is_set_up) = (connection.listener, connection.setup.is_some());
-        let refusal = self.refusal(listener, is_set_up, &request);
-        let response = match refusal {
-            Some(response) => response,
-            None => self.serve(conn, request, out),
         };
         if !response.is_ok() {
             self.counters.requests_refused += 1;
@@ -44,112 +71,83 @@ impl Node {
         out.push(Output::Response { conn, id, response });
     }
 
-    /// Steps 1 to 6 of part 1.6: why the request is not handled at all.
-    fn refusal(&mut self, from: Listener, is_set_up: bool, request: &Request) -> Option<Response> {
-        if from == Listener::Sdk && request.cluster_only() {
-            let text = alloc::format!(" invoke {} from sdk is forbidden", request.type_name());
+    /// Steps 1 to 6 of part 1.6: why a request is not handled at all. What has no answer is never
+    /// refused.
+    fn refusal(&self, from: Listener, is_set_up: bool, facts: &RequestFacts) -> Option<Response> {
+        facts.answer?;
+        if from == Listener::Sdk && facts.from == Sender::Node {
+            let text = alloc::format!(" invoke {} from sdk is forbidden", facts.name);
             return Some(Response::error(code::BAD_GATEWAY, &text));
         }
-        if from == Listener::Sdk && !self.serves() {
-            return Some(Response::error(
-                code::INVALID_SERVER_STATUS,
-                "Server is starting,please try later.",
-            ));
+        if facts.from == Sender::Server {
+            return Some(self.starting(from).unwrap_or_else(no_handler));
         }
-        match request {
-            Request::ServerCheck => None,
-            Request::Unknown(_)
-            | Request::SetupAck(_)
-            | Request::ClientDetection
-            | Request::ConnectReset(_)
-            | Request::NotifySubscriber(_)
-            | Request::NamingFuzzyWatchSync(_)
-            | Request::NamingFuzzyWatchChangeNotify(_) => Some(Response::error(
-                code::NO_HANDLER,
-                "RequestHandler Not Found",
-            )),
-            other if !is_set_up && !matches!(other, Request::ServerCheck) => Some(Response::error(
-                code::UN_REGISTER,
-                "Connection is unregistered.",
-            )),
-            Request::Malformed(malformed) => {
-                self.counters.requests_malformed += 1;
-                Some(malformed_answer(malformed))
-            }
-            Request::ConnectionSetup(_)
-            | Request::HealthCheck
-            | Request::ServerLoaderInfo
-            | Request::ServerReload(_)
-            | Request::Instance(_)
-            | Request::BatchInstance(_)
-            | Request::PersistentInstance(_)
-            | Request::SubscribeService(_)
-            | Request::ServiceQuery(_)
-            | Request::ServiceList(_)
-            | Request::NamingFuzzyWatch(_)
-            | Request::DistroData(_)
-            | Request::MemberReport(_)
-            | Request::Unsupported(_) => None,
-        }
+        self.unready(from, is_set_up || !facts.needs_setup)
     }
 
-    /// Step 7 and on: a request that a handler takes.
-    fn serve(&mut self, conn: ConnId, request: Request, out: &mut Vec<Output>) -> Response {
-        if !matches!(request, Request::ServerCheck) {
+    /// Steps 2 and 5: the first load is not settled, or the connection is not set up.
+    fn unready(&self, from: Listener, is_set_up: bool) -> Option<Response> {
+        let text = "Connection is unregistered.";
+        let unregistered = || (!is_set_up).then(|| Response::error(code::UN_REGISTER, text));
+        self.starting(from).or_else(unregistered)
+    }
+
+    /// Step 2: a node whose first load is not settled serves no client.
+    fn starting(&self, from: Listener) -> Option<Response> {
+        let text = "Server is starting,please try later.";
+        let starting = from == Listener::Sdk && !self.serves();
+        starting.then(|| Response::error(code::INVALID_SERVER_STATUS, text))
+    }
+
+    /// Step 7 and on: a request that nothing speaks against. No answer to a setup.
+    fn serve(&mut self, conn: ConnId, asked: ToServer, out: &mut Vec<Output>) -> Option<Response> {
+        // A setup says so itself, when it is accepted.
+        if !matches!(asked, ToServer::ServerCheck | ToServer::ConnectionSetup(_)) {
             self.conn_active(conn);
         }
-        match request {
-            Request::ServerCheck => self.server_check(conn),
-            Request::HealthCheck => Response::ok(ResponseBody::HealthCheck),
-            Request::ServerLoaderInfo => {
+        Some(match asked {
+            ToServer::ServerCheck => self.server_check(conn),
+            ToServer::ConnectionSetup(setup) => {
+                self.setup(conn, &setup, out);
+                return None;
+            }
+            ToServer::HealthCheck => Response::ok(ResponseBody::HealthCheck),
+            ToServer::ServerLoaderInfo => {
                 let metrics = LoaderMetrics {
                     connections: u32::try_from(self.connections.len()).unwrap_or(u32::MAX),
                     sdk_connections: self.connections.sdk_count(),
                 };
                 Response::ok(ResponseBody::ServerLoaderInfo(metrics))
             }
-            Request::ServerReload(reload) => self.server_reload(reload),
-            Request::Instance(request) => self.instance(conn, *request, out),
-            Request::BatchInstance(request) => self.batch_instance(conn, *request, out),
-            Request::PersistentInstance(request) => Response::fail(
+            ToServer::ServerReload(reload) => self.server_reload(reload),
+            ToServer::Instance(request) => self.instance(conn, *request, out),
+            ToServer::BatchInstance(request) => self.batch_instance(conn, *request, out),
+            ToServer::PersistentInstance(request) => Response::fail(
                 code::SERVER_NOT_IMPLEMENTED,
                 NO_PERSISTENT,
                 ResponseBody::Instance(request.operation),
             ),
-            Request::SubscribeService(request) => self.subscribe(conn, &request),
-            Request::ServiceQuery(request) => self.query(&request),
-            Request::ServiceList(request) => self.list_services(&request),
-            Request::NamingFuzzyWatch(request) => self.fuzzy_watch(conn, &request),
-            Request::DistroData(data) => {
+            ToServer::SubscribeService(request) => self.subscribe(conn, &request),
+            ToServer::ServiceQuery(request) => self.query(&request),
+            ToServer::ServiceList(request) => self.list_services(&request),
+            ToServer::NamingFuzzyWatch(request) => self.fuzzy_watch(conn, &request),
+            ToServer::DistroData(data) => {
                 let source = self.connections.get(conn).and_then(|c| c.setup.as_ref());
                 let origin = match source.map(|setup| &setup.source) {
                     Some(Source::Distro(origin)) => Some(origin.clone()),
                     Some(Source::Cluster) => None,
                     Some(Source::Sdk | Source::Other) | None => {
-                        return Response::error(code::NO_RIGHT, "Only a fellow node may sync.");
+                        let text = "Only a fellow node may sync.";
+                        return Some(Response::error(code::NO_RIGHT, text));
                     }
                 };
                 self.distro_data(origin, data, out)
             }
-            Request::MemberReport(member) => {
+            ToServer::MemberReport(member) => {
                 let sender = self.sender(conn);
                 self.member_report(sender.as_ref(), &member, out)
             }
-            Request::Unsupported(which) => Response::fail(
-                code::SERVER_NOT_IMPLEMENTED,
-                which.refusal(),
-                ResponseBody::Unsupported(which),
-            ),
-            Request::Malformed(malformed) => malformed_answer(&malformed),
-            Request::ConnectionSetup(_)
-            | Request::SetupAck(_)
-            | Request::ClientDetection
-            | Request::ConnectReset(_)
-            | Request::NotifySubscriber(_)
-            | Request::NamingFuzzyWatchSync(_)
-            | Request::NamingFuzzyWatchChangeNotify(_)
-            | Request::Unknown(_) => Response::error(code::NO_HANDLER, "RequestHandler Not Found"),
-        }
+        })
     }
 
     /// Which node of our kind is at the other end.
@@ -195,7 +193,7 @@ impl Node {
         &mut self,
         conn: ConnId,
         id: RequestId,
-        request: &Request,
+        received: Received,
         out: &mut Vec<Output>,
     ) {
         if !self.members.knows(conn) {
@@ -203,33 +201,35 @@ impl Node {
             return;
         }
         self.members.heard(conn, self.clock.run());
-        let response = match request {
-            Request::SetupAck(ack) => return self.member_acknowledged(conn, ack, out),
-            Request::ConnectionSetup(_) => return,
-            Request::ClientDetection => Response::ok(ResponseBody::ClientDetection),
-            Request::ConnectReset(_) => Response::ok(ResponseBody::ConnectReset),
-            Request::HealthCheck => Response::ok(ResponseBody::HealthCheck),
-            Request::Malformed(malformed) => malformed_answer(malformed),
-            Request::ServerCheck
-            | Request::ServerLoaderInfo
-            | Request::ServerReload(_)
-            | Request::Instance(_)
-            | Request::BatchInstance(_)
-            | Request::PersistentInstance(_)
-            | Request::SubscribeService(_)
-            | Request::ServiceQuery(_)
-            | Request::ServiceList(_)
-            | Request::NotifySubscriber(_)
-            | Request::NamingFuzzyWatch(_)
-            | Request::NamingFuzzyWatchSync(_)
-            | Request::NamingFuzzyWatchChangeNotify(_)
-            | Request::DistroData(_)
-            | Request::MemberReport(_)
-            | Request::Unsupported(_)
-            | Request::Unknown(_) => Response::error(code::NO_HANDLER, "RequestHandler Not Found"),
+        let mut leaves = false;
+        let response = match received {
+            Received::Request(request) => {
+                let is_answered = request.expects_response();
+                match request.addressed() {
+                    Addressed::Dialer(ToDialer::SetupAck(ack)) => {
+                        return self.member_acknowledged(conn, &ack, out);
+                    }
+                    Addressed::Dialer(ToDialer::ClientDetection) => {
+                        Response::ok(ResponseBody::ClientDetection)
+                    }
+                    Addressed::Dialer(ToDialer::ConnectReset(_)) => {
+                        leaves = true;
+                        Response::ok(ResponseBody::ConnectReset)
+                    }
+                    Addressed::Server(ToServer::HealthCheck) => {
+                        Response::ok(ResponseBody::HealthCheck)
+                    }
+                    Addressed::Server(_) | Addressed::Client(_) if is_answered => no_handler(),
+                    // A setup has no answer, whoever sends it.
+                    Addressed::Server(_) | Addressed::Client(_) => return,
+                }
+            }
+            Received::Denied(denied) => denied.refusal,
+            Received::Malformed(malformed) => malformed_answer(&malformed),
+            Received::Unsupported(_) | Received::Unknown(_) => no_handler(),
         };
         out.push(Output::Response { conn, id, response });
-        if matches!(request, Request::ConnectReset(_)) {
+        if leaves {
             self.drop_member_conn(conn, CloseReason::Obsolete, out);
         }
     }
@@ -253,6 +253,15 @@ impl Node {
     }
 }
 
-fn malformed_answer(malformed: &MalformedRequest) -> Response {
+fn no_handler() -> Response {
+    Response::error(code::NO_HANDLER, "RequestHandler Not Found")
+}
+
+fn unsupported_answer(which: Unsupported) -> Response {
+    let body = ResponseBody::Unsupported(which);
+    Response::fail(code::SERVER_NOT_IMPLEMENTED, which.refusal(), body)
+}
+
+fn malformed_answer(malformed: &Malformed) -> Response {
     Response::error(code::BAD_GATEWAY, &malformed.message)
 }

@@ -7,7 +7,7 @@ use crate::config::Timing;
 use crate::ids::{ClientId, ConnId, NodeId, RequestId, Str};
 use crate::io::SendError;
 use crate::message::naming::{Instance, ServiceInfo, ServiceKey, ServiceListResponse};
-use crate::message::{Request, Response};
+use crate::message::{Received, Request, Response};
 use crate::profile::Profile;
 
 /// Everything a client is told before it starts.
@@ -50,8 +50,8 @@ pub enum SdkInput {
         conn: ConnId,
         /// The server's number for it.
         id: RequestId,
-        /// The request.
-        request: Request,
+        /// The request, or why it is none.
+        received: Received,
     },
     /// The server answered.
     Response {

@@ -102,7 +102,7 @@ impl Sdk {
                 Change::Same
             }
             SdkInput::ConnClosed { conn } => self.connect.closed(now, conn, out),
-            SdkInput::Request { conn, id, request } => self.serve(now, conn, id, &request, out),
+            SdkInput::Request { conn, id, received } => self.serve(now, conn, id, received, out),
             SdkInput::Response { conn, id, response } => {
                 self.answered(now, conn, id, response, out)
             }

@@ -5,13 +5,18 @@ use alloc::vec::Vec;
 
 use crate::ids::{ConnId, RequestId};
 use crate::message::naming::{ServiceInfo, ServiceKey};
-use crate::message::{Request, Response, ResponseBody, code};
+use crate::message::{Addressed, Received, Response, ResponseBody, ToClient, ToDialer, code};
 use crate::time::Mono;
 
 use super::Sdk;
 use super::connect::{Change, Role};
 use super::io::{SdkEvent, SdkOutput};
 use super::lists::Offered;
+
+fn no_handler(conn: ConnId, id: RequestId) -> SdkOutput {
+    let response = Response::error(code::NO_HANDLER, "RequestHandler Not Found");
+    SdkOutput::Response { conn, id, response }
+}
 
 impl Sdk {
     /// Handles a request of the server. It is answered on the connection it came from. Java
@@ -22,7 +27,7 @@ impl Sdk {
         now: Mono,
         conn: ConnId,
         id: RequestId,
-        request: &Request,
+        received: Received,
         out: &mut Vec<SdkOutput>,
     ) -> Change {
         let role = self.connect.role(conn);
@@ -32,6 +37,18 @@ impl Sdk {
         if role == Role::Current {
             self.connect.heard(now);
         }
+        let request = match received {
+            Received::Request(request) => request,
+            Received::Denied(denied) => {
+                let response = denied.refusal;
+                out.push(SdkOutput::Response { conn, id, response });
+                return Change::Same;
+            }
+            Received::Unsupported(_) | Received::Unknown(_) | Received::Malformed(_) => {
+                out.push(no_handler(conn, id));
+                return Change::Same;
+            }
+        };
         let mut answer = |body| {
             out.push(SdkOutput::Response {
                 conn,
@@ -39,42 +56,29 @@ impl Sdk {
                 response: Response::ok(body),
             });
         };
-        match request {
-            Request::SetupAck(_) => return self.connect.setup_acknowledged(now, conn, out),
-            Request::ClientDetection => answer(ResponseBody::ClientDetection),
-            Request::ConnectReset(reset) => {
-                answer(ResponseBody::ConnectReset);
-                self.connect.reset(now, reset, out);
+        let is_answered = request.expects_response();
+        match request.addressed() {
+            Addressed::Dialer(ToDialer::SetupAck(_)) => {
+                return self.connect.setup_acknowledged(now, conn, out);
             }
-            Request::NotifySubscriber(info) => {
+            Addressed::Dialer(ToDialer::ClientDetection) => answer(ResponseBody::ClientDetection),
+            Addressed::Dialer(ToDialer::ConnectReset(reset)) => {
+                answer(ResponseBody::ConnectReset);
+                self.connect.reset(now, &reset, out);
+            }
+            Addressed::Client(ToClient::NotifySubscriber(info)) => {
                 answer(ResponseBody::NotifySubscriber);
                 if role == Role::Current {
-                    self.pushed(conn, info, out);
+                    self.pushed(conn, &info, out);
                 }
             }
-            // Has no answer, whoever sends it.
-            Request::ConnectionSetup(_) => {}
-            Request::ServerCheck
-            | Request::HealthCheck
-            | Request::ServerLoaderInfo
-            | Request::ServerReload(_)
-            | Request::Instance(_)
-            | Request::BatchInstance(_)
-            | Request::PersistentInstance(_)
-            | Request::SubscribeService(_)
-            | Request::ServiceQuery(_)
-            | Request::ServiceList(_)
-            | Request::NamingFuzzyWatch(_)
-            | Request::NamingFuzzyWatchSync(_)
-            | Request::NamingFuzzyWatchChangeNotify(_)
-            | Request::DistroData(_)
-            | Request::MemberReport(_)
-            | Request::Unsupported(_)
-            | Request::Unknown(_)
-            | Request::Malformed(_) => {
-                let response = Response::error(code::NO_HANDLER, "RequestHandler Not Found");
-                out.push(SdkOutput::Response { conn, id, response });
-            }
+            // It watches no names.
+            Addressed::Client(
+                ToClient::NamingFuzzyWatchSync(_) | ToClient::NamingFuzzyWatchChangeNotify(_),
+            ) => out.push(no_handler(conn, id)),
+            Addressed::Server(_) if is_answered => out.push(no_handler(conn, id)),
+            // A setup has no answer, whoever sends it.
+            Addressed::Server(_) => {}
         }
         Change::Same
     }

@@ -25,7 +25,7 @@ use crate::config::Timing;
 use crate::ids::{ClientId, ConnId, NodeId, RequestId, Str};
 use crate::message::internal::{ServerCheckResponse, SetupAckRequest};
 use crate::message::naming::{Instance, InstanceOperation, ServiceInfo, ServiceKey};
-use crate::message::{Request, Response, ResponseBody, code};
+use crate::message::{Received, Request, Response, ResponseBody, code};
 use crate::profile::Profile;
 use crate::time::{Mono, Now, Wall};
 
@@ -146,11 +146,11 @@ impl Bench {
     }
 
     /// The server asks.
-    fn ask(&mut self, conn: ConnId, id: u64, request: Request) -> Vec<SdkOutput> {
+    fn ask(&mut self, conn: ConnId, id: u64, received: impl Into<Received>) -> Vec<SdkOutput> {
         self.step(SdkInput::Request {
             conn,
             id: RequestId(id),
-            request,
+            received: received.into(),
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Where nodes differ in their constants, the longest counts: a bound promises for the cluster.
 
-use distro_core::config::Timing;
+use distro_core::config::{Timing, TimingKey};
 use distro_core::constants as c;
 use distro_core::profile::Profile;
 use distro_core::time::Period;
@@ -349,13 +349,9 @@ fn longest(scenario: &Scenario) -> Timing {
     }
     let mut longest = scenario.timing(profiles.first().copied().unwrap_or_default());
     for profile in profiles {
-        let mut timing = scenario.timing(profile);
-        for (name, _, _) in Timing::fields() {
-            let (Some(ours), Some(theirs)) = (longest.field_mut(&name), timing.field_mut(&name))
-            else {
-                continue;
-            };
-            *ours = (*ours).max(*theirs);
+        let timing = scenario.timing(profile);
+        for key in TimingKey::ALL {
+            longest[*key] = longest[*key].max(timing[*key]);
         }
     }
     longest

@@ -183,6 +183,7 @@ impl Faults {
             | Seen::Close { .. }
             | Seen::RequestSent { .. }
             | Seen::RequestReceived { .. }
+            | Seen::Unhandled { .. }
             | Seen::ResponseSent { .. }
             | Seen::ResponseReceived { .. }
             | Seen::Node(_)
@@ -391,6 +392,12 @@ impl Faults {
             } => {
                 self.requests.insert((seen.host, conn, id), request.kind());
                 self.count_apply(seen.host, request.kind(), seen.at);
+                return;
+            }
+            Seen::Unhandled {
+                conn, id, received, ..
+            } => {
+                self.requests.insert((seen.host, conn, id), received.kind());
                 return;
             }
             Seen::RequestSent { peer, request, .. } => (peer, Some(request.kind()), true),

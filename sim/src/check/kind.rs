@@ -3,8 +3,8 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use distro_core::event::Event;
-use distro_core::message::distro::{DistroDataRequest, DistroDataResponse};
-use distro_core::message::{Request, Response, ResponseBody};
+use distro_core::message::distro::DistroDataResponse;
+use distro_core::message::{MessageKind, Request, Response, ResponseBody};
 
 use crate::observe::Seen;
 
@@ -101,6 +101,7 @@ impl Kind {
             Seen::Opened { .. } | Seen::Closed { .. } | Seen::Close { .. } => Kind::Transport,
             Seen::RequestSent { request, .. } => sent(request),
             Seen::RequestReceived { request, .. } => received(request),
+            Seen::Unhandled { .. } => Kind::OtherReceived,
             Seen::ResponseSent { response, .. } => answered(response),
             Seen::ResponseReceived { response, .. } => {
                 if answered(response) == Kind::ListAnswered {
@@ -116,114 +117,79 @@ impl Kind {
     }
 }
 
-/// Which part of Distro a request belongs to.
-enum Part {
-    Sync,
-    Verify,
-    Other,
-}
-
-const fn part(data: &DistroDataRequest) -> Part {
-    match data {
-        DistroDataRequest::Change(_)
-        | DistroDataRequest::Add(_)
-        | DistroDataRequest::Delete(..) => Part::Sync,
-        DistroDataRequest::Verify(..) | DistroDataRequest::Digest(_) => Part::Verify,
-        DistroDataRequest::Snapshot
-        | DistroDataRequest::SnapshotChunk(_)
-        | DistroDataRequest::Query(_) => Part::Other,
-    }
-}
-
 fn sent(request: &Request) -> Kind {
-    match request {
-        Request::DistroData(data) => match part(data) {
-            Part::Sync => Kind::SyncSent,
-            Part::Verify => Kind::VerifySent,
-            Part::Other => Kind::OtherSent,
-        },
-        Request::NotifySubscriber(_) => Kind::PushSent,
-        Request::ServerCheck
-        | Request::ConnectionSetup(_)
-        | Request::SetupAck(_)
-        | Request::HealthCheck
-        | Request::ClientDetection
-        | Request::ConnectReset(_)
-        | Request::ServerLoaderInfo
-        | Request::ServerReload(_)
-        | Request::Instance(_)
-        | Request::BatchInstance(_)
-        | Request::PersistentInstance(_)
-        | Request::SubscribeService(_)
-        | Request::ServiceQuery(_)
-        | Request::ServiceList(_)
-        | Request::MemberReport(_)
-        | Request::NamingFuzzyWatch(_)
-        | Request::NamingFuzzyWatchSync(_)
-        | Request::NamingFuzzyWatchChangeNotify(_)
-        | Request::Unsupported(_)
-        | Request::Unknown(_)
-        | Request::Malformed(_) => Kind::OtherSent,
+    match request.kind() {
+        MessageKind::Add | MessageKind::Change | MessageKind::Delete => Kind::SyncSent,
+        MessageKind::Verify => Kind::VerifySent,
+        MessageKind::Push if is_list(request) => Kind::PushSent,
+        MessageKind::Setup
+        | MessageKind::HealthCheck
+        | MessageKind::Detection
+        | MessageKind::Reset
+        | MessageKind::Register
+        | MessageKind::Subscribe
+        | MessageKind::Query
+        | MessageKind::Push
+        | MessageKind::Snapshot
+        | MessageKind::DistroQuery
+        | MessageKind::Report
+        | MessageKind::Unknown => Kind::OtherSent,
     }
 }
 
 fn received(request: &Request) -> Kind {
-    match request {
-        Request::DistroData(data) => match part(data) {
-            Part::Sync => Kind::SyncReceived,
-            Part::Verify => Kind::VerifyReceived,
-            Part::Other => Kind::OtherReceived,
-        },
-        Request::NotifySubscriber(_) => Kind::PushReceived,
-        Request::Instance(_) | Request::BatchInstance(_) => Kind::RegisterReceived,
-        Request::ServerCheck
-        | Request::ConnectionSetup(_)
-        | Request::SetupAck(_)
-        | Request::HealthCheck
-        | Request::ClientDetection
-        | Request::ConnectReset(_)
-        | Request::ServerLoaderInfo
-        | Request::ServerReload(_)
-        | Request::PersistentInstance(_)
-        | Request::SubscribeService(_)
-        | Request::ServiceQuery(_)
-        | Request::ServiceList(_)
-        | Request::MemberReport(_)
-        | Request::NamingFuzzyWatch(_)
-        | Request::NamingFuzzyWatchSync(_)
-        | Request::NamingFuzzyWatchChangeNotify(_)
-        | Request::Unsupported(_)
-        | Request::Unknown(_)
-        | Request::Malformed(_) => Kind::OtherReceived,
+    match request.kind() {
+        MessageKind::Add | MessageKind::Change | MessageKind::Delete => Kind::SyncReceived,
+        MessageKind::Verify => Kind::VerifyReceived,
+        MessageKind::Push if is_list(request) => Kind::PushReceived,
+        MessageKind::Register if !is_persistent(request) => Kind::RegisterReceived,
+        MessageKind::Setup
+        | MessageKind::HealthCheck
+        | MessageKind::Detection
+        | MessageKind::Reset
+        | MessageKind::Register
+        | MessageKind::Subscribe
+        | MessageKind::Query
+        | MessageKind::Push
+        | MessageKind::Snapshot
+        | MessageKind::DistroQuery
+        | MessageKind::Report
+        | MessageKind::Unknown => Kind::OtherReceived,
     }
 }
 
-fn answered(response: &Response) -> Kind {
-    match &response.body {
-        ResponseBody::SubscribeService(_) | ResponseBody::QueryService(_) => Kind::ListAnswered,
-        ResponseBody::Instance(_) | ResponseBody::BatchInstance => Kind::RegisterAnswered,
-        ResponseBody::DistroData(DistroDataResponse::Done | DistroDataResponse::Digest(_)) => {
-            Kind::SyncAnswered
-        }
-        ResponseBody::DistroData(
-            DistroDataResponse::Snapshot(_)
-            | DistroDataResponse::Chunk(_)
-            | DistroDataResponse::Client(_),
-        )
-        | ResponseBody::Error
-        | ResponseBody::ServerCheck(_)
-        | ResponseBody::HealthCheck
-        | ResponseBody::ClientDetection
-        | ResponseBody::ConnectReset
-        | ResponseBody::ServerLoaderInfo(_)
-        | ResponseBody::ServerReload
-        | ResponseBody::ServiceList(_)
-        | ResponseBody::NotifySubscriber
-        | ResponseBody::NamingFuzzyWatch
-        | ResponseBody::NamingFuzzyWatchChangeNotify
-        | ResponseBody::MemberReport(_)
-        | ResponseBody::Unsupported(_) => Kind::OtherAnswered,
+/// Pushes of names are no lists.
+const fn is_list(push: &Request) -> bool {
+    matches!(push, Request::NotifySubscriber(_))
+}
+
+/// Persistent instances are refused.
+const fn is_persistent(register: &Request) -> bool {
+    matches!(register, Request::PersistentInstance(_))
+}
+
+/// The checks look at these answers alone.
+const fn answered(response: &Response) -> Kind {
+    let body = &response.body;
+    if matches!(
+        body,
+        ResponseBody::SubscribeService(_) | ResponseBody::QueryService(_)
+    ) {
+        return Kind::ListAnswered;
     }
+    if matches!(
+        body,
+        ResponseBody::Instance(_) | ResponseBody::BatchInstance
+    ) {
+        return Kind::RegisterAnswered;
+    }
+    if matches!(
+        body,
+        ResponseBody::DistroData(DistroDataResponse::Done | DistroDataResponse::Digest(_))
+    ) {
+        return Kind::SyncAnswered;
+    }
+    Kind::OtherAnswered
 }
 
 const fn told(event: &Event) -> Kind {

@@ -56,7 +56,11 @@ enum Command {
         context: usize,
     },
     /// Print the reference of scenario files: keys, faults, values, timing, checks.
-    Schema,
+    Schema {
+        /// For whom.
+        #[arg(long, default_value = "text")]
+        format: SchemaFormat,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +164,23 @@ enum Format {
     Json,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemaFormat {
+    /// For people.
+    Text,
+    /// JSON Schema, by which editors complete and check files.
+    JsonSchema,
+}
+
+impl SchemaFormat {
+    fn text(self) -> String {
+        match self {
+            SchemaFormat::Text => scenario::schema::reference(),
+            SchemaFormat::JsonSchema => format!("{:#}\n", scenario::schema::json_schema()),
+        }
+    }
+}
+
 fn seeds(text: &str) -> Result<(u64, u64), String> {
     let range = text.split_once("..").and_then(|(low, high)| {
         Some((
@@ -206,9 +227,9 @@ pub(crate) fn main(arguments: Arguments) -> ExitCode {
             right,
             context,
         } => diff(&left, &right, context),
-        Command::Schema => io::stdout()
+        Command::Schema { format } => io::stdout()
             .lock()
-            .write_all(scenario::schema::reference().as_bytes())
+            .write_all(format.text().as_bytes())
             .map(|()| HELD),
     };
     match done {

@@ -1,11 +1,14 @@
 //! The hosts of a file by name, and how lists of hosts are read and written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use distro_core::message::naming::Instance;
+use distro_node::text::kind::Kind;
 
 use super::address;
 use super::fields::{Found, Value};
+use super::kinds::Names;
 use super::model::HostId;
 use super::problem::help_for;
 
@@ -131,7 +134,7 @@ impl Hosts {
             .collect()
     }
 
-    fn named(&self, name: &str) -> Option<Vec<HostId>> {
+    fn by_name(&self, name: &str) -> Option<Vec<HostId>> {
         match name {
             "nodes" => Some(self.all_nodes()),
             "clients" => Some(self.all_clients()),
@@ -148,14 +151,11 @@ impl Hosts {
         &self,
         found: &mut Found,
         what: &str,
-        value: &Value<'_>,
+        (name, span): (&str, Range<usize>),
         only: Only,
         into: &mut Vec<HostId>,
     ) {
-        let Some(name) = found.text(what, value) else {
-            return;
-        };
-        let Some(hosts) = self.named(name) else {
+        let Some(hosts) = self.by_name(name) else {
             let known = self
                 .by_name
                 .keys()
@@ -166,11 +166,7 @@ impl Hosts {
                 )
                 .map(String::as_str)
                 .chain(["nodes", "clients", "all"]);
-            found.add(
-                value.span(),
-                format!("no host `{name}`"),
-                help_for(name, known),
-            );
+            found.add(span, format!("no host `{name}`"), help_for(name, known));
             return;
         };
         let wrong = hosts.iter().any(|host| match only {
@@ -184,7 +180,7 @@ impl Hosts {
                 Only::Nodes => ("not a node", "nodes"),
             };
             found.add(
-                value.span(),
+                span,
                 format!("`{name}` is {is}"),
                 format!("`{what}` takes {right}"),
             );
@@ -193,7 +189,7 @@ impl Hosts {
         let seen: BTreeSet<HostId> = into.iter().copied().collect();
         if hosts.iter().any(|host| seen.contains(host)) {
             found.add(
-                value.span(),
+                span,
                 format!("`{name}` names a host for the second time"),
                 "name each host once",
             );
@@ -203,41 +199,36 @@ impl Hosts {
     }
 
     /// The hosts of a list, which may be empty.
-    pub(super) fn list(
+    pub(super) fn named(
         &self,
         found: &mut Found,
         what: &str,
-        value: &Value<'_>,
+        names: &Names,
         only: Only,
     ) -> Vec<HostId> {
         let mut hosts = Vec::new();
-        match value.get_ref().as_array() {
-            Some(names) => {
-                for name in names {
-                    self.collect(found, what, name, only, &mut hosts);
-                }
+        for slot in &names.0.0 {
+            if let Some(name) = &slot.value {
+                self.collect(found, what, (name, slot.span()), only, &mut hosts);
             }
-            None if value.get_ref().is_str() => {
-                self.collect(found, what, value, only, &mut hosts);
-            }
-            None => found.wrong_type(what, value, "the name of a host or a list of names"),
         }
         hosts
     }
 
-    /// The hosts of a list that must name at least one.
+    /// The hosts of a list that must name at least one. `span`: where the list is.
     pub(super) fn some(
         &self,
         found: &mut Found,
         what: &str,
-        value: &Value<'_>,
+        span: Range<usize>,
+        names: &Names,
         only: Only,
     ) -> Vec<HostId> {
         let before = found.list.len();
-        let hosts = self.list(found, what, value, only);
-        if hosts.is_empty() && found.list.len() == before {
+        let hosts = self.named(found, what, names, only);
+        if names.0.0.is_empty() && found.list.len() == before {
             found.add(
-                value.span(),
+                span,
                 format!("`{what}` names no host"),
                 "name at least one host",
             );
@@ -245,11 +236,42 @@ impl Hosts {
         hosts
     }
 
-    /// One side of a path.
-    pub(super) fn side(&self, found: &mut Found, what: &str, value: &Value<'_>) -> Side {
-        if value.get_ref().as_str() == Some("others") {
+    /// The hosts that a value lists, which may be none.
+    pub(super) fn read_list(
+        &self,
+        found: &mut Found,
+        what: &str,
+        value: &Value<'_>,
+        only: Only,
+    ) -> Vec<HostId> {
+        let names = Names::read(found, what, value);
+        names.map_or_else(Vec::new, |names| self.named(found, what, &names, only))
+    }
+
+    /// The hosts that a value lists, at least one.
+    pub(super) fn read_some(
+        &self,
+        found: &mut Found,
+        what: &str,
+        value: &Value<'_>,
+        only: Only,
+    ) -> Vec<HostId> {
+        let names = Names::read(found, what, value);
+        let span = value.span();
+        names.map_or_else(Vec::new, |names| self.some(found, what, span, &names, only))
+    }
+
+    /// One side of a path. `span`: where it is.
+    pub(super) fn side(
+        &self,
+        found: &mut Found,
+        what: &str,
+        span: Range<usize>,
+        names: &Names,
+    ) -> Side {
+        if names.is("others") {
             return Side::Others;
         }
-        Side::Hosts(self.some(found, what, value, Only::Any))
+        Side::Hosts(self.some(found, what, span, names, Only::Any))
     }
 }

@@ -9,11 +9,13 @@ mod check;
 mod fault;
 mod fields;
 mod hosts;
+pub mod kinds;
 pub mod model;
 mod problem;
 mod read;
 mod scale;
 pub mod schema;
+pub mod tables;
 mod value;
 mod write;
 

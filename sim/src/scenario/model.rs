@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use distro_core::config::{ConnectionLimits, Timing};
+use distro_core::config::{ConnectionLimits, Timing, TimingKey};
 use distro_core::message::naming::{Instance, ServiceKey};
 use distro_core::profile::Profile;
 use distro_core::time::Period;
@@ -51,7 +51,7 @@ pub struct Scenario {
     /// Largest message in bytes.
     pub message_bytes_max: u64,
     /// Protocol constants of every node and client, where the file overrides the profile's.
-    pub timing: Vec<(String, Period)>,
+    pub timing: Vec<(TimingKey, Period)>,
     /// Faults and operations, by time, then file order.
     pub timeline: Vec<Action>,
     /// What should come out.
@@ -268,8 +268,8 @@ pub enum NodeOp {
 pub struct Expect {
     /// Lists that must be seen at a time.
     pub lists: Vec<ExpectList>,
-    /// Profiles under which the scenario must fail, each with the checks that must name it.
-    pub fails: BTreeMap<String, Vec<String>>,
+    /// Profiles under which the scenario must fail, each with the check that must name it.
+    pub fails: BTreeMap<String, String>,
     /// Marks that must have been reached, such as `detection`.
     pub reached: Vec<String>,
 }
@@ -327,16 +327,12 @@ impl Scenario {
     /// The times of a host with this profile: the profile's, then the file's overrides.
     pub fn timing(&self, profile: Profile) -> Timing {
         let mut timing = Timing::of(profile);
-        for (name, period) in &self.timing {
-            if let Some(field) = timing.field_mut(name) {
-                *field = *period;
-            }
+        for (key, period) in &self.timing {
+            timing[*key] = *period;
         }
         let scale = self.setting.time_scale;
-        for (name, _, _) in Timing::fields().into_iter().filter(|_| scale > 1) {
-            if let Some(field) = timing.field_mut(&name) {
-                *field = scale::divided(*field, scale);
-            }
+        for key in TimingKey::ALL.iter().filter(|_| scale > 1) {
+            timing[*key] = scale::divided(timing[*key], scale);
         }
         timing
     }

@@ -4,9 +4,7 @@
 use distro_core::profile::{Profile, QUIRKS, Quirk, RELEASES};
 use distro_core::time::Period;
 
-pub(super) use distro_node::text::value::{
-    Wrong, bytes, period, period_text, service, service_text,
-};
+pub(super) use distro_node::text::value::{Wrong, period, period_text, service, service_text};
 use distro_node::text::value::{scaled, wrong};
 
 use super::problem::help_for;

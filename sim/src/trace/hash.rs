@@ -128,6 +128,15 @@ impl TraceHash {
                 self.message(conn, peer, id);
                 self.request(request);
             }
+            Seen::Unhandled {
+                conn,
+                peer,
+                id,
+                received,
+            } => {
+                self.message(conn, peer, id);
+                received.hash(&mut self.hasher);
+            }
             Seen::ResponseSent {
                 conn,
                 peer,
@@ -197,7 +206,9 @@ impl TraceHash {
     fn request(&mut self, request: &Request) {
         if let Request::NotifySubscriber(info) = request {
             let hash = self.list(info);
-            self.shared(request, hash);
+            let number = request.of().facts().number;
+            self.hasher.write_isize(isize::from(number));
+            self.hasher.write_u64(hash);
         } else if let Request::DistroData(
             distro @ (DistroDataRequest::Change(data) | DistroDataRequest::Add(data)),
         ) = request
@@ -279,7 +290,7 @@ const fn kind(what: &Seen<'_>) -> u8 {
         Seen::Closed { .. } => 3,
         Seen::Close { .. } => 4,
         Seen::RequestSent { .. } => 5,
-        Seen::RequestReceived { .. } => 6,
+        Seen::RequestReceived { .. } | Seen::Unhandled { .. } => 6,
         Seen::ResponseSent { .. } => 7,
         Seen::ResponseReceived { .. } => 8,
         Seen::Node(_) => 9,

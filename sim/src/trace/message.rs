@@ -2,21 +2,27 @@
 //! text means equal messages.
 
 use std::fmt::{self, Display};
+use std::sync::Arc;
 
-use distro_core::message::cluster::{Member, NodeState};
+use distro_core::message::cluster::{LoaderMetrics, Member, NodeState, ServerReloadRequest};
 use distro_core::message::distro::{
     ClientSyncData, DigestAnswer, DigestRound, DistroDataRequest, DistroDataResponse, Origin,
     SnapshotScope,
 };
 use distro_core::message::fuzzy::{
-    NamingFuzzyWatchRequest, NamingFuzzyWatchSyncRequest, WatchType,
+    NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchRequest, NamingFuzzyWatchSyncRequest,
+    WatchType,
 };
-use distro_core::message::internal::{ConnectResetRequest, ConnectionSetupRequest};
+use distro_core::message::internal::{
+    ConnectResetRequest, ConnectionSetupRequest, ServerCheckResponse, SetupAckRequest,
+};
 use distro_core::message::naming::{
-    DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, Instance, InstanceOperation, Published,
-    ServiceInfo, ServiceKey, Weight,
+    BatchInstanceRequest, DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, Instance,
+    InstanceOperation, InstanceRequest, Published, ServiceInfo, ServiceKey, ServiceListRequest,
+    ServiceListResponse, ServiceQueryRequest, SubscribeServiceRequest, Weight,
 };
-use distro_core::message::{Request, Response, ResponseBody};
+use distro_core::message::{Received, Request, Response, ResponseBody};
+use distro_core::{messages, named};
 
 use super::line::Line;
 
@@ -121,68 +127,74 @@ pub(super) fn service_info(line: &mut Line<'_>, info: &ServiceInfo) {
     line.list("hosts", info.hosts.iter().map(|one| Shown(one)));
 }
 
-fn member(line: &mut Line<'_>, member: &Member) {
-    line.text("member", &member.node);
-    line.text("state", &state(member.state));
-    line.unsigned("incarnation", member.incarnation.0);
-    line.text("memberVersion", &member.version);
+/// The content of a message as fields of a line.
+trait Show {
+    fn show(&self, line: &mut Line<'_>);
 }
+
+impl<T: Show> Show for Box<T> {
+    fn show(&self, line: &mut Line<'_>) {
+        (**self).show(line);
+    }
+}
+
+impl<T: Show> Show for Arc<T> {
+    fn show(&self, line: &mut Line<'_>) {
+        (**self).show(line);
+    }
+}
+
+impl<T: Show> Show for Option<T> {
+    fn show(&self, line: &mut Line<'_>) {
+        if let Some(content) = self {
+            content.show(line);
+        }
+    }
+}
+
+macro_rules! show {
+    (
+        to_server { $($(#[$sd:meta])* $s:ident $(($sc:ty))? { $($sf:tt)* })* }
+        to_dialer { $($(#[$dd:meta])* $d:ident $(($dc:ty))? { $($df:tt)* })* }
+        to_client { $($(#[$cd:meta])* $c:ident $(($cc:ty))? { $($cf:tt)* })* }
+        answers { $($(#[$ad:meta])* $a:ident $(($ac:ty))? { $($af:tt)* })* }
+    ) => {
+        fn show_request(request: &Request, line: &mut Line<'_>) {
+            match request {
+                $( Request::$s $((named!($sc, it)))? => { $(<$sc as Show>::show(it, line))? } )*
+                $( Request::$d $((named!($dc, it)))? => { $(<$dc as Show>::show(it, line))? } )*
+                $( Request::$c $((named!($cc, it)))? => { $(<$cc as Show>::show(it, line))? } )*
+            }
+        }
+
+        fn show_answer(body: &ResponseBody, line: &mut Line<'_>) {
+            match body {
+                $( ResponseBody::$a $((named!($ac, it)))? => { $(<$ac as Show>::show(it, line))? } )*
+                ResponseBody::Unsupported(_) => {}
+            }
+        }
+    };
+}
+
+messages!(show);
 
 /// A request: its Nacos type, then its fields.
 pub(super) fn request(line: &mut Line<'_>, request: &Request) {
     line.text("type", &request.type_name());
-    match request {
-        Request::ServerCheck
-        | Request::HealthCheck
-        | Request::ClientDetection
-        | Request::ServerLoaderInfo
-        | Request::Unsupported(_)
-        | Request::Unknown(_) => {}
-        Request::ConnectionSetup(setup) => connection_setup(line, setup),
-        Request::SetupAck(ack) => line.list("abilities", ack.ability_table.iter().map(pair)),
-        Request::ConnectReset(reset) => connect_reset(line, reset),
-        Request::ServerReload(reload) => {
-            line.unsigned("keep", u64::from(reload.reload_count));
-            line.maybe("redirect", reload.reload_server.as_ref());
+    show_request(request, line);
+}
+
+/// What came as a request and is none that the receiver may handle.
+pub(super) fn unhandled(line: &mut Line<'_>, received: &Received) {
+    line.text("type", &received.type_name());
+    match received {
+        Received::Request(request) => show_request(request, line),
+        Received::Denied(denied) => {
+            show_request(&denied.request, line);
+            line.maybe("denied", denied.refusal.message.as_ref());
         }
-        Request::Instance(said) | Request::PersistentInstance(said) => {
-            line.text("op", &operation(said.operation));
-            line.text("service", &Service(&said.service));
-            line.text("instance", &Shown(&said.instance));
-        }
-        Request::BatchInstance(said) => {
-            line.text("service", &Service(&said.service));
-            line.list("instances", said.instances.iter().map(Shown));
-        }
-        Request::SubscribeService(said) => {
-            line.text("service", &Service(&said.service));
-            line.flag("subscribe", said.subscribe);
-            line.text("clusters", &said.clusters);
-        }
-        Request::ServiceQuery(said) => {
-            line.text("service", &Service(&said.service));
-            line.text("clusters", &said.clusters);
-            line.flag("healthyOnly", said.healthy_only);
-        }
-        Request::ServiceList(said) => {
-            line.text("namespace", &said.namespace);
-            line.text("group", &said.group);
-            line.number("page", i64::from(said.page_no));
-            line.number("pageSize", i64::from(said.page_size));
-            if !said.selector.is_empty() {
-                line.text("selector", &said.selector);
-            }
-        }
-        Request::NotifySubscriber(info) => service_info(line, info),
-        Request::NamingFuzzyWatch(said) => fuzzy_watch(line, said),
-        Request::NamingFuzzyWatchSync(said) => fuzzy_sync(line, said),
-        Request::NamingFuzzyWatchChangeNotify(said) => {
-            line.text("service", &Service(&said.service));
-            line.text("change", &said.change.name());
-        }
-        Request::DistroData(data) => distro_request(line, data),
-        Request::MemberReport(said) => member(line, said),
-        Request::Malformed(said) => line.text("malformed", &said.message),
+        Received::Malformed(malformed) => line.text("malformed", &malformed.message),
+        Received::Unsupported(_) | Received::Unknown(_) => {}
     }
 }
 
@@ -197,51 +209,176 @@ fn pair<A: Display, B: Display>((name, value): (A, B)) -> String {
     format!("{name}={value}")
 }
 
-fn connection_setup(line: &mut Line<'_>, setup: &ConnectionSetupRequest) {
-    line.maybe("clientVersion", setup.client_version.as_ref());
-    line.maybe("tenant", setup.tenant.as_ref());
-    line.text("clientIp", &setup.client_ip);
-    line.list("labels", setup.labels.iter().map(pair));
-    if let Some(table) = &setup.ability_table {
-        line.list("abilities", table.iter().map(pair));
+impl Show for ConnectionSetupRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.maybe("clientVersion", self.client_version.as_ref());
+        line.maybe("tenant", self.tenant.as_ref());
+        line.text("clientIp", &self.client_ip);
+        line.list("labels", self.labels.iter().map(pair));
+        if let Some(table) = &self.ability_table {
+            line.list("abilities", table.iter().map(pair));
+        }
     }
 }
 
-fn connect_reset(line: &mut Line<'_>, reset: &ConnectResetRequest) {
-    line.maybe("serverIp", reset.server_ip.as_ref());
-    line.maybe("serverPort", reset.server_port.as_ref());
-    line.maybe("connectionId", reset.connection_id.as_ref());
+impl Show for SetupAckRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.list("abilities", self.ability_table.iter().map(pair));
+    }
 }
 
-fn fuzzy_watch(line: &mut Line<'_>, said: &NamingFuzzyWatchRequest) {
-    line.text("pattern", &said.pattern);
-    line.flag("watch", said.watch_type == WatchType::Watch);
-    line.flag("initializing", said.initializing);
-    line.list("received", said.received.iter().map(Service));
+impl Show for ConnectResetRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.maybe("serverIp", self.server_ip.as_ref());
+        line.maybe("serverPort", self.server_port.as_ref());
+        line.maybe("connectionId", self.connection_id.as_ref());
+    }
 }
 
-fn fuzzy_sync(line: &mut Line<'_>, said: &NamingFuzzyWatchSyncRequest) {
-    line.text("pattern", &said.pattern);
-    line.text("syncType", &said.sync_type.name());
-    let told = said.contexts.iter();
-    line.list(
-        "services",
-        told.map(|(service, change)| format!("{} {}", change.name(), Service(service))),
-    );
-    line.unsigned("batch", u64::from(said.current_batch));
-    line.unsigned("batches", u64::from(said.total_batch));
+impl Show for ServerReloadRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.unsigned("keep", u64::from(self.reload_count));
+        line.maybe("redirect", self.reload_server.as_ref());
+    }
+}
+
+impl Show for InstanceRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("op", &operation(self.operation));
+        line.text("service", &Service(&self.service));
+        line.text("instance", &Shown(&self.instance));
+    }
+}
+
+impl Show for BatchInstanceRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("service", &Service(&self.service));
+        line.list("instances", self.instances.iter().map(Shown));
+    }
+}
+
+impl Show for SubscribeServiceRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("service", &Service(&self.service));
+        line.flag("subscribe", self.subscribe);
+        line.text("clusters", &self.clusters);
+    }
+}
+
+impl Show for ServiceQueryRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("service", &Service(&self.service));
+        line.text("clusters", &self.clusters);
+        line.flag("healthyOnly", self.healthy_only);
+    }
+}
+
+impl Show for ServiceListRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("namespace", &self.namespace);
+        line.text("group", &self.group);
+        line.number("page", i64::from(self.page_no));
+        line.number("pageSize", i64::from(self.page_size));
+        if !self.selector.is_empty() {
+            line.text("selector", &self.selector);
+        }
+    }
+}
+
+impl Show for ServiceInfo {
+    fn show(&self, line: &mut Line<'_>) {
+        service_info(line, self);
+    }
+}
+
+impl Show for NamingFuzzyWatchRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("pattern", &self.pattern);
+        line.flag("watch", self.watch_type == WatchType::Watch);
+        line.flag("initializing", self.initializing);
+        line.list("received", self.received.iter().map(Service));
+    }
+}
+
+impl Show for NamingFuzzyWatchSyncRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("pattern", &self.pattern);
+        line.text("syncType", &self.sync_type.name());
+        let told = self.contexts.iter();
+        line.list(
+            "services",
+            told.map(|(service, change)| format!("{} {}", change.name(), Service(service))),
+        );
+        line.unsigned("batch", u64::from(self.current_batch));
+        line.unsigned("batches", u64::from(self.total_batch));
+    }
+}
+
+impl Show for NamingFuzzyWatchChangeNotifyRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("service", &Service(&self.service));
+        line.text("change", &self.change.name());
+    }
+}
+
+impl Show for Member {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("member", &self.node);
+        line.text("state", &state(self.state));
+        line.unsigned("incarnation", self.incarnation.0);
+        line.text("memberVersion", &self.version);
+    }
+}
+
+impl Show for ServerCheckResponse {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("connectionId", &self.connection_id);
+        line.flag("abilities", self.support_ability_negotiation);
+    }
+}
+
+impl Show for LoaderMetrics {
+    fn show(&self, line: &mut Line<'_>) {
+        line.unsigned("connections", u64::from(self.connections));
+        line.unsigned("sdkConnections", u64::from(self.sdk_connections));
+    }
+}
+
+impl Show for InstanceOperation {
+    fn show(&self, line: &mut Line<'_>) {
+        line.text("op", &operation(*self));
+    }
+}
+
+impl Show for ServiceListResponse {
+    fn show(&self, line: &mut Line<'_>) {
+        line.number("count", i64::from(self.count));
+        line.list("services", &self.service_names);
+    }
+}
+
+impl Show for DistroDataRequest {
+    fn show(&self, line: &mut Line<'_>) {
+        distro_request(line, self);
+    }
+}
+
+impl Show for DistroDataResponse {
+    fn show(&self, line: &mut Line<'_>) {
+        distro_response(line, self);
+    }
 }
 
 fn distro_request(line: &mut Line<'_>, data: &DistroDataRequest) {
     let op = match data {
-        DistroDataRequest::Change(_) => "CHANGE",
-        DistroDataRequest::Add(_) => "ADD",
-        DistroDataRequest::Delete(..) => "DELETE",
-        DistroDataRequest::Verify(..) => "VERIFY",
         DistroDataRequest::Digest(_) => "VERIFY digest",
-        DistroDataRequest::Snapshot => "SNAPSHOT",
         DistroDataRequest::SnapshotChunk(_) => "SNAPSHOT chunk",
-        DistroDataRequest::Query(_) => "QUERY",
+        DistroDataRequest::Change(_)
+        | DistroDataRequest::Add(_)
+        | DistroDataRequest::Delete(..)
+        | DistroDataRequest::Verify(..)
+        | DistroDataRequest::Snapshot
+        | DistroDataRequest::Query(_) => data.operation().name(),
     };
     line.text("op", &op);
     match data {
@@ -291,42 +428,7 @@ pub(super) fn response(line: &mut Line<'_>, response: &Response) {
         line.number("error", i64::from(response.error_code));
     }
     line.maybe("message", response.message.as_ref());
-    match &response.body {
-        ResponseBody::Error
-        | ResponseBody::HealthCheck
-        | ResponseBody::ClientDetection
-        | ResponseBody::ConnectReset
-        | ResponseBody::ServerReload
-        | ResponseBody::BatchInstance
-        | ResponseBody::NotifySubscriber
-        | ResponseBody::NamingFuzzyWatch
-        | ResponseBody::NamingFuzzyWatchChangeNotify
-        | ResponseBody::Unsupported(_) => {}
-        ResponseBody::ServerCheck(said) => {
-            line.text("connectionId", &said.connection_id);
-            line.flag("abilities", said.support_ability_negotiation);
-        }
-        ResponseBody::ServerLoaderInfo(said) => {
-            line.unsigned("connections", u64::from(said.connections));
-            line.unsigned("sdkConnections", u64::from(said.sdk_connections));
-        }
-        ResponseBody::Instance(said) => line.text("op", &operation(*said)),
-        ResponseBody::SubscribeService(info) | ResponseBody::QueryService(info) => {
-            if let Some(info) = info {
-                service_info(line, info);
-            }
-        }
-        ResponseBody::ServiceList(said) => {
-            line.number("count", i64::from(said.count));
-            line.list("services", &said.service_names);
-        }
-        ResponseBody::DistroData(said) => distro_response(line, said),
-        ResponseBody::MemberReport(said) => {
-            if let Some(said) = said {
-                member(line, said);
-            }
-        }
-    }
+    show_answer(&response.body, line);
 }
 
 fn distro_response(line: &mut Line<'_>, said: &DistroDataResponse) {

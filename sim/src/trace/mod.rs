@@ -165,6 +165,16 @@ fn what(line: &mut Line<'_>, hosts: &[String], actions: &[String], what: &Seen<'
             line.unsigned("id", id.0);
             message::request(line, request);
         }
+        Seen::Unhandled {
+            conn,
+            peer,
+            id,
+            received,
+        } => {
+            about(line, "request-received", peer, conn.0);
+            line.unsigned("id", id.0);
+            message::unhandled(line, received);
+        }
         Seen::ResponseSent {
             conn,
             peer,
@@ -204,6 +214,7 @@ fn doings(line: &mut Line<'_>, actions: &[String], what: &Seen<'_>) {
         | Seen::Close { .. }
         | Seen::RequestSent { .. }
         | Seen::RequestReceived { .. }
+        | Seen::Unhandled { .. }
         | Seen::ResponseSent { .. }
         | Seen::ResponseReceived { .. } => {}
         Seen::Node(seen) => {

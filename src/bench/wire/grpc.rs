@@ -8,7 +8,7 @@ use distro_core::ids::RequestId;
 use distro_core::message::Request;
 use tokio::io::Join;
 
-use super::{Arrived, acknowledges, odd, outcome, setup};
+use super::{Arrived, acknowledges, is_acknowledgement, odd, outcome, setup};
 use crate::bench::Target;
 use crate::carrier::grpc::client::{Client, Event};
 use crate::codec::{Ends, Payload, body_request_id, decode_request, encode_request};
@@ -43,7 +43,7 @@ impl Wire {
         wire.answer(&encode_request(&setup(), None, &Ends::default()))?;
         if acknowledged {
             let is_ack = match wire.event().await? {
-                Event::Message(payload) => matches!(decode_request(&payload), Request::SetupAck(_)),
+                Event::Message(payload) => is_acknowledgement(&payload),
                 Event::Answer(..) | Event::Room => false,
             };
             if !is_ack {

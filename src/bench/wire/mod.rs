@@ -7,12 +7,14 @@ use std::io;
 
 use distro_core::ids::{RequestId, Str};
 use distro_core::message::internal::{ConnectionSetupRequest, label};
-use distro_core::message::{Request, Response, ResponseBody};
+use distro_core::message::{Received, Request, Response, ResponseBody};
 use serde::Deserialize;
 
 use super::Target;
 use crate::carrier::Carrier;
-use crate::codec::{Ends, Payload, decode_response, encode_request, encode_response};
+use crate::codec::{
+    Ends, Payload, decode_request, decode_response, encode_request, encode_response,
+};
 use crate::tls::net::TlsNet;
 
 /// What a node said.
@@ -21,7 +23,7 @@ pub(super) enum Arrived {
     /// An answer: done, or refused in words.
     Answer(u64, Result<(), String>),
     /// A request of its own.
-    Asked(RequestId, Request),
+    Asked(RequestId, Received),
 }
 
 /// A connection that is set up.
@@ -114,6 +116,12 @@ fn acknowledges(checked: &Payload) -> io::Result<bool> {
         (true, ResponseBody::ServerCheck(check)) => Ok(check.support_ability_negotiation),
         _ => Err(odd(response.message.as_deref().unwrap_or("not ready"))),
     }
+}
+
+/// Whether this acknowledges a setup.
+fn is_acknowledgement(payload: &Payload) -> bool {
+    let received = decode_request(payload);
+    matches!(received.request(), Some(Request::SetupAck(_)))
 }
 
 /// What tells whether an answer says yes.

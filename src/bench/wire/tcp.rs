@@ -9,7 +9,7 @@ use distro_core::message::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{Arrived, acknowledges, odd, outcome, setup};
+use super::{Arrived, acknowledges, is_acknowledgement, odd, outcome, setup};
 use crate::bench::Target;
 use crate::carrier::tcp::{Frame, FrameCodec, FrameKind, PREAMBLE};
 use crate::codec::{Ends, Payload, decode_request, encode_request};
@@ -52,7 +52,7 @@ impl Wire {
         wire.flush().await?;
         if acknowledged {
             let ack = wire.frame().await?;
-            if !matches!(decode_request(&ack.payload), Request::SetupAck(_)) {
+            if !is_acknowledgement(&ack.payload) {
                 return Err(odd("the setup was not acknowledged"));
             }
         }

@@ -32,7 +32,7 @@ use crate::carrier::Carrier;
 use crate::client::{headers, own_ip};
 use crate::net::tokio::TokioClock;
 use crate::net::{Clock, Net};
-use crate::settings::key::MAIN_PORT;
+use crate::settings::MAIN_PORT;
 use crate::settings::member::Member;
 use crate::shell::sdk::{SdkHandle, SdkShell};
 use crate::shell::{Directory, ShellError, Tap};

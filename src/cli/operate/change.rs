@@ -11,7 +11,8 @@ use super::{OfOne, http};
 use crate::cli::client::table::table;
 use crate::cli::{BAD_INPUT, DONE, Failure, Format, print};
 use crate::ops::rules::{parse, rule_of};
-use crate::settings::key::LEVELS;
+use crate::settings::kinds::Level;
+use crate::text::kind::Word;
 
 /// What `distro limits` takes.
 #[derive(Debug, Args)]
@@ -42,7 +43,7 @@ pub struct LogArguments {
     #[command(flatten)]
     of: OfOne,
     /// The new level; without it the level is shown
-    #[arg(value_parser = clap::builder::PossibleValuesParser::new(LEVELS.iter().copied()))]
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(Level::all().into_iter().map(|(_, word)| word)))]
     level: Option<String>,
 }
 

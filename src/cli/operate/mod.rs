@@ -15,7 +15,7 @@ use clap::Args;
 
 use super::Format;
 use super::client::{TlsArguments, time};
-use crate::settings::key::MAIN_PORT;
+use crate::settings::MAIN_PORT;
 use crate::shell::OPS_PORT_OFFSET;
 
 /// How the operator's port of a node is written.

@@ -13,8 +13,7 @@ use crate::cli::{BAD_INPUT, Failure};
 use crate::http::auth::Auth;
 use crate::http::{Http, serve};
 use crate::net::tokio::TokioClock;
-use crate::settings::Settings;
-use crate::settings::tls::Port;
+use crate::settings::{Listener, Settings};
 use crate::shell::node::NodeShell;
 use crate::tls::Tls;
 use crate::tls::net::{TlsListener, TlsNet};
@@ -59,8 +58,8 @@ pub(super) async fn start_http(
         return Ok(MainPort(None));
     };
     let listener = listen(address, "HTTP", "set http.serve=off").await?;
-    let listener = TlsListener::new(listener, acceptor(settings, tls, Port::Http));
-    let secure = settings.tls_demand(Port::Http).is_some();
+    let listener = TlsListener::new(listener, acceptor(settings, tls, Listener::Http));
+    let secure = settings.tls_demand(Listener::Http).is_some();
     let net = TlsNet {
         connector: tls.filter(|_| secure).map(Tls::connector),
     };

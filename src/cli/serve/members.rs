@@ -36,7 +36,7 @@ impl Lookup {
             let port = member.port.unwrap_or(settings.main_port());
             return Ok(Lookup::Name(member.host, port));
         }
-        Ok(Lookup::Listed(settings.members().to_vec()))
+        Ok(Lookup::Listed(settings.members()))
     }
 
     /// True when the list may be another one later.

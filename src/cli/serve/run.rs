@@ -29,8 +29,7 @@ use crate::ops::rules::RuleFile;
 use crate::ops::{self, LogLevel, Ops};
 use crate::record::write::Recorder;
 use crate::settings::member::Member;
-use crate::settings::tls::Port;
-use crate::settings::{Settings, boot};
+use crate::settings::{Listener, Settings, boot};
 use crate::shell::node::{NodeShell, StopAccepting};
 use crate::shell::{Directory, LinkCounters, ShellError};
 use crate::tls::net::{TlsListener, TlsNet};
@@ -175,7 +174,7 @@ async fn start_ops(
     };
     let listener = listen(address, "the operator", "set ops.port").await?;
     info!(%address, "operator's port");
-    let listener = TlsListener::new(listener, acceptor(settings, tls, Port::Ops));
+    let listener = TlsListener::new(listener, acceptor(settings, tls, Listener::Ops));
     Ok(tokio::task::spawn_local(ops::serve(listener, ops.clone())))
 }
 
@@ -221,9 +220,9 @@ async fn bind(
     let at = |port| SocketAddr::new(settings.bind(), port);
     let sdk = listen(at(ports.sdk), "clients", "sdk-port").await?;
     let cluster = listen(at(ports.cluster), "fellow nodes", "cluster-port").await?;
-    let sdk = TlsListener::new(sdk, acceptor(settings, tls, Port::Sdk));
-    let cluster = TlsListener::new(cluster, acceptor(settings, tls, Port::Cluster));
-    let secure = settings.tls_demand(Port::Cluster).is_some();
+    let sdk = TlsListener::new(sdk, acceptor(settings, tls, Listener::Sdk));
+    let cluster = TlsListener::new(cluster, acceptor(settings, tls, Listener::Cluster));
+    let secure = settings.tls_demand(Listener::Cluster).is_some();
     let net = TlsNet {
         connector: tls.filter(|_| secure).map(Tls::connector),
     };
@@ -254,10 +253,10 @@ async fn bind(
         .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))?
         .limited(settings.link_limits());
     let secret = settings.cluster_secret();
-    let shell = match secret.map_err(|why| Failure::new(BAD_INPUT, why))? {
+    let shell = match secret.map_err(|why| Failure::new(BAD_INPUT, why.to_string()))? {
         Some(secret) => shell.proving(secret),
         None => {
-            if settings.tls_demand(Port::Cluster) != Some(Demand::Mutual) {
+            if settings.tls_demand(Listener::Cluster) != Some(Demand::Mutual) {
                 warn_of_no_secret(settings.ports().cluster, alone);
             }
             shell
@@ -295,10 +294,10 @@ fn load_tls(settings: &Settings) -> Result<Option<Tls>, Failure> {
 }
 
 /// What a listener wraps its streams with; `None` for a plain one.
-pub(super) fn acceptor(settings: &Settings, tls: Option<&Tls>, port: Port) -> Option<Acceptor> {
+pub(super) fn acceptor(settings: &Settings, tls: Option<&Tls>, port: Listener) -> Option<Acceptor> {
     let speaks = match port {
-        Port::Sdk | Port::Cluster => Speaks::Carriers,
-        Port::Http | Port::Ops => Speaks::Http1,
+        Listener::Sdk | Listener::Cluster => Speaks::Carriers,
+        Listener::Http | Listener::Ops => Speaks::Http1,
     };
     Some(tls?.acceptor(settings.tls_demand(port)?, speaks))
 }

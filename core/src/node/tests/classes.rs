@@ -43,14 +43,16 @@ fn connect(
         setup.labels.insert(Str::from(*key), Str::from(*value));
     }
     let (id, request) = (RequestId(1), Request::ConnectionSetup(Box::new(setup)));
-    cluster.feed(0, Input::Request { conn, id, request });
+    let received = request.into();
+    cluster.feed(0, Input::Request { conn, id, received });
     conn
 }
 
 /// What the first node answers.
 fn answer(cluster: &mut Cluster, conn: ConnId, request: Request) -> Response {
     let (id, mut out) = (RequestId(2), Vec::new());
-    let input = Input::Request { conn, id, request };
+    let received = request.into();
+    let input = Input::Request { conn, id, received };
     cluster.nodes[0].handle(cluster.now, input, &mut out);
     let response = out.into_iter().find_map(|output| match output {
         Output::Response { response, .. } => Some(response),

@@ -14,7 +14,7 @@ use crate::message::internal::{ConnectionSetupRequest, label};
 use crate::message::naming::{
     Instance, InstanceOperation, InstanceRequest, ServiceKey, SubscribeServiceRequest,
 };
-use crate::message::{MessageKind, Request, Response, ResponseBody};
+use crate::message::{MessageKind, Received, Request, Response, ResponseBody};
 use crate::node::Node;
 use crate::profile::Profile;
 use crate::time::{Mono, Now, Period, Wall};
@@ -163,7 +163,7 @@ impl Cluster {
                         Input::Request {
                             conn: *conn,
                             id,
-                            request,
+                            received: request.into(),
                         },
                     ));
                 }
@@ -211,13 +211,20 @@ impl Cluster {
         }
     }
 
-    /// Connects a naming client to a node. Returns its number.
-    pub(super) fn connect(&mut self, node: usize) -> usize {
+    /// Opens a client's connection to a node and does not set it up. Returns its number.
+    pub(super) fn open(&mut self, node: usize) -> usize {
         let client = self.clients.len();
         let conn = self.conn();
         self.wires
             .insert((End::Node(node), conn), (End::Client(client), conn));
         self.clients.push((node, conn));
+        self.feed(node, opened(conn, Listener::Sdk, client));
+        client
+    }
+
+    /// Connects a naming client to a node. Returns its number.
+    pub(super) fn connect(&mut self, node: usize) -> usize {
+        let client = self.open(node);
         let mut setup = ConnectionSetupRequest::default();
         setup
             .labels
@@ -226,20 +233,19 @@ impl Cluster {
             .labels
             .insert(Str::from(label::MODULE), Str::from(label::MODULE_NAMING));
         setup.client_ip = Str::from(format!("10.1.0.{client}"));
-        self.feed(node, opened(conn, Listener::Sdk, client));
         self.ask(client, Request::ConnectionSetup(Box::new(setup)));
         client
     }
 
     /// Sends a client's request; its answer, if any, is the last of `answers`.
-    pub(super) fn ask(&mut self, client: usize, request: Request) {
+    pub(super) fn ask(&mut self, client: usize, received: impl Into<Received>) {
         let (node, conn) = self.clients[client];
         self.feed(
             node,
             Input::Request {
                 conn,
                 id: RequestId(self.answers.len() as u64),
-                request,
+                received: received.into(),
             },
         );
     }

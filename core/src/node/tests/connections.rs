@@ -8,7 +8,7 @@ use crate::config::ConnectionLimits;
 use crate::event::Event;
 use crate::ids::{RequestId, Str};
 use crate::io::{CloseReason, Command, Input, RemoveCause};
-use crate::message::{Request, code};
+use crate::message::{Received, Request, code};
 use crate::profile::Profile;
 use crate::time::Period;
 
@@ -55,7 +55,7 @@ fn requests_before_the_setup_are_answered_as_unregistered() {
         Input::Request {
             conn,
             id: RequestId(1),
-            request: Request::HealthCheck,
+            received: Request::HealthCheck.into(),
         },
     );
     cluster.feed(
@@ -63,7 +63,7 @@ fn requests_before_the_setup_are_answered_as_unregistered() {
         Input::Request {
             conn,
             id: RequestId(2),
-            request: Request::ServerCheck,
+            received: Request::ServerCheck.into(),
         },
     );
     assert_eq!(cluster.nodes[0].counters().requests_refused, before + 1);
@@ -136,7 +136,7 @@ fn cluster_requests_are_refused_on_the_client_listener() {
     cluster.ask(client, Request::ServerLoaderInfo);
     let answer = &cluster.answers.last().expect("it was answered").1;
     assert_eq!(answer.error_code, code::BAD_GATEWAY);
-    cluster.ask(client, Request::Unknown(Str::from("LockOperationRequest")));
+    cluster.ask(client, Received::Unknown(Str::from("LockOperationRequest")));
     let answer = &cluster.answers.last().expect("it was answered").1;
     assert_eq!(answer.error_code, code::NO_HANDLER);
     let persistent = crate::message::naming::InstanceRequest {

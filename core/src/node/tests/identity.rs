@@ -39,7 +39,8 @@ impl Stranger {
 
     fn ask(&self, cluster: &mut Cluster, request: Request) {
         let (conn, id) = (self.0, RequestId(1));
-        cluster.feed(0, Input::Request { conn, id, request });
+        let received = request.into();
+        cluster.feed(0, Input::Request { conn, id, received });
     }
 
     /// Says that it is this life of this node.

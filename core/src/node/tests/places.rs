@@ -88,13 +88,16 @@ fn send_away(cluster: &mut Cluster) {
 }
 
 fn native_removals(cluster: &Cluster, node: usize) -> Vec<RemoveCause> {
-    let removal = |event: &Event| match event {
-        Event::ClientDisconnect {
+    let removal = |event: &Event| {
+        let Event::ClientDisconnect {
             removed,
             native: true,
             ..
-        } => Some(removed.cause),
-        _ => None,
+        } = event
+        else {
+            return None;
+        };
+        Some(removed.cause)
     };
     cluster.events[node].iter().filter_map(removal).collect()
 }

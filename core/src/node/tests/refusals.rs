@@ -10,7 +10,7 @@ use crate::message::naming::{
     BatchInstanceRequest, Instance, InstanceOperation, InstanceRequest, ServiceKey,
 };
 use crate::message::unsupported::Unsupported;
-use crate::message::{Request, ResponseBody, code};
+use crate::message::{Denied, MessageKind, Received, Request, Response, ResponseBody, code};
 use crate::profile::{Profile, Release};
 
 fn single(operation: InstanceOperation, ephemeral: bool) -> Box<InstanceRequest> {
@@ -33,25 +33,28 @@ fn batch() -> Box<BatchInstanceRequest> {
 }
 
 /// What is refused, and the type that says so.
-fn refused() -> Vec<(Request, &'static str)> {
+fn refused() -> Vec<(Received, &'static str)> {
     let (register, deregister) = (InstanceOperation::Register, InstanceOperation::Deregister);
     let mut table = vec![
         (
-            Request::PersistentInstance(single(register, false)),
+            Request::PersistentInstance(single(register, false)).into(),
             "InstanceResponse",
         ),
         (
-            Request::PersistentInstance(single(deregister, false)),
+            Request::PersistentInstance(single(deregister, false)).into(),
             "InstanceResponse",
         ),
         (
-            Request::Instance(single(register, false)),
+            Request::Instance(single(register, false)).into(),
             "InstanceResponse",
         ),
-        (Request::BatchInstance(batch()), "BatchInstanceResponse"),
+        (
+            Request::BatchInstance(batch()).into(),
+            "BatchInstanceResponse",
+        ),
     ];
     let modules = Unsupported::ALL.into_iter();
-    table.extend(modules.map(|(which, _, response)| (Request::Unsupported(which), response)));
+    table.extend(modules.map(|(which, _, response)| (Received::Unsupported(which), response)));
     table
 }
 
@@ -59,9 +62,9 @@ fn refused() -> Vec<(Request, &'static str)> {
 fn what_is_not_offered_gets_a_failure_of_its_own_type_and_changes_nothing() {
     let mut cluster = Cluster::new(1, Profile::DISTRO);
     let client = cluster.connect(0);
-    for (request, response) in refused() {
-        let name = Box::<str>::from(request.type_name());
-        cluster.ask(client, request);
+    for (received, response) in refused() {
+        let name = Box::<str>::from(received.type_name());
+        cluster.ask(client, received);
         let (_, answer) = cluster.answers.last().expect("it is answered");
         assert_eq!(answer.body.type_name(), response, "{name}");
         assert_eq!(answer.result_code, code::FAIL, "{name}");
@@ -99,4 +102,45 @@ fn a_nacos_profile_takes_every_single_instance_for_ephemeral() {
     let register = single(InstanceOperation::Register, false);
     cluster.ask(client, Request::Instance(register));
     assert_eq!(cluster.listed(0, "orders"), 1);
+}
+
+#[test]
+fn a_denied_request_is_answered_with_its_refusal_and_changes_nothing() {
+    let mut cluster = Cluster::new(1, Profile::DISTRO);
+    let client = cluster.connect(0);
+    let refused = cluster.nodes[0].counters().requests_refused;
+    let request = Request::Instance(single(InstanceOperation::Register, true));
+    let refusal = Response::fail(code::NO_RIGHT, "no token", request.failed());
+    let denied = Denied {
+        request,
+        refusal: refusal.clone(),
+    };
+    cluster.ask(client, Received::Denied(Box::new(denied)));
+    let (_, answer) = cluster.answers.last().expect("it is answered");
+    assert_eq!(*answer, refusal);
+    assert_eq!(cluster.nodes[0].sizes().instances, 0);
+    let node = &cluster.nodes[0];
+    assert_eq!(node.counters().requests_refused, refused + 1);
+    let count = |of| {
+        node.requests()
+            .find(|(kind, _)| *kind == of)
+            .map(|(_, n)| n)
+    };
+    assert_eq!(count(MessageKind::Register), Some(1));
+    assert_eq!(count(MessageKind::HealthCheck), Some(0));
+}
+
+#[test]
+fn where_a_health_check_would_be_refused_a_denied_request_is_refused_alike() {
+    let mut cluster = Cluster::new(1, Profile::DISTRO);
+    let client = cluster.open(0);
+    let request = Request::Instance(single(InstanceOperation::Register, true));
+    let refusal = Response::fail(code::NO_RIGHT, "no token", request.failed());
+    cluster.ask(client, Request::HealthCheck);
+    let (_, before) = cluster.answers.last().expect("it is answered").clone();
+    let denied = Denied { request, refusal };
+    cluster.ask(client, Received::Denied(Box::new(denied)));
+    let (_, answer) = cluster.answers.last().expect("it is answered");
+    assert_eq!(answer.error_code, code::UN_REGISTER);
+    assert_eq!(*answer, before);
 }

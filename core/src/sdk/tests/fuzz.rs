@@ -64,7 +64,7 @@ impl Chaos {
             4 => SdkInput::Request {
                 conn: self.conn(),
                 id: RequestId(self.rng.below(50)),
-                request: self.request(),
+                received: self.request().into(),
             },
             5 if self.rng.chance(200_000) => SdkInput::SendFailed {
                 conn: self.conn(),
@@ -96,8 +96,8 @@ impl Chaos {
             Request::BatchInstance(_) => Response::ok(ResponseBody::BatchInstance),
             Request::SubscribeService(_) => subscribed(&list("s1", 3, 3, &[1])),
             Request::ConnectionSetup(_) => {
-                let request = Request::SetupAck(SetupAckRequest::default());
-                return SdkInput::Request { conn, id, request };
+                let received = Request::SetupAck(SetupAckRequest::default()).into();
+                return SdkInput::Request { conn, id, received };
             }
             _ => health_ok(),
         };

@@ -54,11 +54,11 @@ fn push_of_a_service_that_is_not_subscribed_is_acknowledged_and_not_kept() {
 #[test]
 fn request_that_a_client_does_not_serve_has_no_handler() {
     let (mut bench, conn) = Bench::connected();
-    for request in [
-        Request::ServerLoaderInfo,
-        Request::Unknown(Str::from("ConfigChange")),
+    for received in [
+        Request::ServerLoaderInfo.into(),
+        Received::Unknown(Str::from("ConfigChange")),
     ] {
-        let out = bench.ask(conn, 3, request);
+        let out = bench.ask(conn, 3, received);
         let response = Response::error(code::NO_HANDLER, "RequestHandler Not Found");
         assert_eq!(answers(&out), [(conn, 3, response)]);
     }

@@ -49,7 +49,9 @@ impl Backlog {
         match seen.what {
             Seen::RequestSent { conn, peer, id, .. } => self.sent(host, conn, peer, (id, true)),
             Seen::ResponseSent { conn, peer, id, .. } => self.sent(host, conn, peer, (id, false)),
-            Seen::RequestReceived { peer, id, .. } => self.arrived(peer, host, (id, true)),
+            Seen::RequestReceived { peer, id, .. } | Seen::Unhandled { peer, id, .. } => {
+                self.arrived(peer, host, (id, true))
+            }
             Seen::ResponseReceived { peer, id, .. } => self.arrived(peer, host, (id, false)),
             // Nothing more arrives on a connection that ended.
             Seen::Closed { conn, peer } | Seen::Close { conn, peer, .. } => {

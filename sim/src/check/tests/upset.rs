@@ -1,5 +1,6 @@
 //! What faults do to liveness clocks, and what the bounds are made of.
 
+use distro_core::config::TimingKey;
 use distro_core::message::MessageKind;
 use distro_core::message::distro::DistroDataRequest;
 
@@ -141,7 +142,7 @@ fn bounds_follow_the_files_constants_and_the_link() {
     let before = Bounds::of(&scenario).sync();
     scenario
         .timing
-        .push(("sync-delay".into(), Period::from_secs(4)));
+        .push((TimingKey::SyncDelay, Period::from_secs(4)));
     scenario.link.latency_max = Period::from_millis(101);
     let more = Period::from_secs(3) + Period::from_millis(200);
     assert_eq!(Bounds::of(&scenario).sync(), before + more);

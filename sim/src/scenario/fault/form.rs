@@ -1,221 +1,246 @@
 //! How the values of faults are written in files, and the table that faults are written in.
 
-use std::marker::PhantomData;
-
 use distro_core::profile::Profile;
 use distro_core::time::Period;
+use distro_node::text::found::{Found, Value};
+use distro_node::text::kind::{AtLeastOne, Kind, OneOf, Size, Toml, Whole, Word};
+use distro_node::text::table::Key;
+use serde_json::Value as Json;
 
-use crate::scenario::fields::{Fields, Found};
-use crate::scenario::problem::help_for;
+use crate::scenario::fields::Fields;
+use crate::scenario::kinds::{Build, Jump, Ppm, Rate};
 use crate::scenario::scale::divided;
-use crate::scenario::schema::Key;
-use crate::scenario::value::{self, period_text, profile_text, rate_text, signed_millis_text};
-use crate::scenario::write::toml_text::quoted;
 
-/// One way to write a value.
-pub(super) trait Form {
-    /// What is written.
+/// A kind of values as a fault has them.
+pub(super) trait Form: Kind {
+    /// What the fault has.
     type Value;
-    /// Reads it from the table of its fault; what is wrong is noted, and there is a stand-in.
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> Self::Value;
-    /// As TOML; none when the key is left out.
-    fn write(value: &Self::Value) -> Option<String>;
+    /// From what a file says.
+    fn value(self) -> Self::Value;
+    /// Back to it.
+    fn of(value: &Self::Value) -> Self;
     /// Where every time is divided by `scale`.
     fn scale(_: &mut Self::Value, _: u32) {}
 }
 
-/// A time that must be there.
-pub(super) struct Time;
+/// The value of a key, if it is there and right.
+pub(super) fn read<K: Form>(fields: &Fields<'_>, found: &mut Found, key: &Key) -> Option<K::Value> {
+    fields.read::<K>(found, key.name).map(K::value)
+}
 
-impl Form for Time {
+/// The value of a key that must be there; what is wrong is noted, and there is a stand-in.
+pub(super) fn required<K: Form>(fields: &Fields<'_>, found: &mut Found, key: &Key) -> K::Value
+where
+    K::Value: Default,
+{
+    let value = fields.required(found, key);
+    let value = value.and_then(|value| K::read(found, key.name, value));
+    value.map(K::value).unwrap_or_default()
+}
+
+impl Form for Period {
     type Value = Period;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> Period {
-        fields.period_required(found, key).unwrap_or_default()
+    fn value(self) -> Period {
+        self
     }
-    fn write(value: &Period) -> Option<String> {
-        Some(quoted(&period_text(*value)))
+    fn of(value: &Period) -> Period {
+        *value
     }
     fn scale(value: &mut Period, scale: u32) {
         *value = divided(*value, scale);
     }
 }
 
-/// A time that is so many microseconds when left out.
-pub(super) struct TimeOr<const MICROS: u64>;
-
-impl<const MICROS: u64> Form for TimeOr<MICROS> {
-    type Value = Period;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> Period {
-        fields.period(found, key.name).unwrap_or(Period(MICROS))
-    }
-    fn write(value: &Period) -> Option<String> {
-        Time::write(value)
-    }
-    fn scale(value: &mut Period, scale: u32) {
-        Time::scale(value, scale);
-    }
-}
-
-/// A time with a sign, in milliseconds.
-pub(super) struct SignedTime;
-
-impl Form for SignedTime {
+impl Form for Jump {
     type Value = i64;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> i64 {
-        let right = "a time with a sign, such as \"-30s\"";
-        let value = fields.required(found, key);
-        value
-            .and_then(|value| found.read(key.name, value, right, value::signed_millis))
-            .unwrap_or(0)
+    fn value(self) -> i64 {
+        self.0
     }
-    fn write(value: &i64) -> Option<String> {
-        Some(quoted(&signed_millis_text(*value)))
+    fn of(value: &i64) -> Jump {
+        Jump(*value)
     }
     fn scale(value: &mut i64, scale: u32) {
         *value /= i64::from(scale);
     }
 }
 
-/// A share, per million.
-pub(super) struct Share;
-
-impl Form for Share {
+impl Form for Rate {
     type Value = u32;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> u32 {
-        let value = fields.required(found, key);
-        value
-            .and_then(|value| found.read(key.name, value, "a share, such as \"5%\"", value::rate))
-            .unwrap_or(0)
+    fn value(self) -> u32 {
+        self.0
     }
-    fn write(value: &u32) -> Option<String> {
-        Some(quoted(&rate_text(*value)))
+    fn of(value: &u32) -> Rate {
+        Rate(*value)
     }
 }
 
-/// How many, from one on; so many when left out.
-pub(super) struct Count<const USUAL: u32>;
-
-impl<const USUAL: u32> Form for Count<USUAL> {
+impl Form for AtLeastOne {
     type Value = u32;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> u32 {
-        let count = fields.count(found, key.name, 1, u32::MAX);
-        count.unwrap_or(USUAL)
+    fn value(self) -> u32 {
+        self.0
     }
-    fn write(value: &u32) -> Option<String> {
-        Some(value.to_string())
+    fn of(value: &u32) -> AtLeastOne {
+        Whole(*value)
     }
 }
 
-/// A size in bytes; so much when left out.
-pub(super) struct Bytes<const USUAL: u64>;
+impl Form for Ppm {
+    type Value = i32;
+    fn value(self) -> i32 {
+        self.0
+    }
+    fn of(value: &i32) -> Ppm {
+        Whole(*value)
+    }
+}
 
-impl<const USUAL: u64> Form for Bytes<USUAL> {
+impl Form for Build {
+    type Value = Profile;
+    fn value(self) -> Profile {
+        self.0
+    }
+    fn of(value: &Profile) -> Build {
+        Build(*value)
+    }
+}
+
+impl<W: Word> Form for OneOf<W> {
+    type Value = W;
+    fn value(self) -> W {
+        self.0
+    }
+    fn of(value: &W) -> OneOf<W> {
+        OneOf(*value)
+    }
+}
+
+/// A size that is written back in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bytes(u64);
+
+impl Kind for Bytes {
+    fn takes() -> String {
+        Size::takes()
+    }
+
+    fn right() -> String {
+        Size::right()
+    }
+
+    fn read(found: &mut Found, what: &str, value: &Value<'_>) -> Option<Bytes> {
+        Size::read(found, what, value).map(|size| Bytes(size.0))
+    }
+
+    fn write(&self) -> Toml {
+        // A size that was read as a number is one; a longer one was written with its unit.
+        i64::try_from(self.0).map_or_else(|_| Size(self.0).write(), Toml::from)
+    }
+
+    fn schema() -> Json {
+        Size::schema()
+    }
+}
+
+impl Form for Bytes {
     type Value = u64;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> u64 {
-        fields.bytes(found, key.name).unwrap_or(USUAL)
+    fn value(self) -> u64 {
+        self.0
     }
-    fn write(value: &u64) -> Option<String> {
-        Some(value.to_string())
+    fn of(value: &u64) -> Bytes {
+        Bytes(*value)
     }
 }
 
 /// Bytes per second, more than none. They grow by as much as the seconds shrink.
-pub(super) struct PerSecond;
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PerSecond(u64);
+
+impl Kind for PerSecond {
+    fn takes() -> String {
+        Size::takes()
+    }
+
+    fn right() -> String {
+        Size::right()
+    }
+
+    fn read(found: &mut Found, what: &str, value: &Value<'_>) -> Option<PerSecond> {
+        let bytes = Bytes::read(found, what, value)?.0;
+        if bytes == 0 {
+            let help = "for no traffic at all use a partition";
+            found.add(value.span(), "nothing fits through", help);
+        }
+        Some(PerSecond(bytes))
+    }
+
+    fn write(&self) -> Toml {
+        Bytes(self.0).write()
+    }
+
+    fn schema() -> Json {
+        Size::schema()
+    }
+}
 
 impl Form for PerSecond {
     type Value = u64;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> u64 {
-        let value = fields.required(found, key);
-        let bytes = fields.bytes(found, key.name).unwrap_or(1);
-        if let (0, Some(value)) = (bytes, value) {
-            found.add(
-                value.span(),
-                "nothing fits through",
-                "for no traffic at all use a partition",
-            );
-        }
-        bytes
+    fn value(self) -> u64 {
+        self.0
     }
-    fn write(value: &u64) -> Option<String> {
-        Some(value.to_string())
+    fn of(value: &u64) -> PerSecond {
+        PerSecond(*value)
     }
     fn scale(value: &mut u64, scale: u32) {
         *value = value.saturating_mul(u64::from(scale));
     }
 }
 
-/// Parts per million by which a clock is fast.
-pub(super) struct Ppm;
-
-impl Form for Ppm {
-    type Value = i32;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> i32 {
-        /// A clock that runs at twice its rate, or hardly at all, is as far as it goes.
-        const PPM_MAX: i64 = 999_999;
-        let value = fields.required(found, key);
-        let ppm = value.and_then(|value| found.integer(key.name, value, -PPM_MAX, PPM_MAX));
-        ppm.and_then(|ppm| i32::try_from(ppm).ok()).unwrap_or(0)
-    }
-    fn write(value: &i32) -> Option<String> {
-        Some(value.to_string())
-    }
-}
-
-/// A profile, or that of before.
-pub(super) struct OneBuild;
-
-impl Form for OneBuild {
-    type Value = Option<Profile>;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> Option<Profile> {
-        let value = fields.get(key.name)?;
-        found.read(
-            key.name,
-            value,
-            "a profile's name in quotes",
-            value::profile,
+/// What [`faults!`] makes of the line of a value.
+macro_rules! value_part {
+    (key $kind:ty, $name:literal, $about:literal, required) => {
+        distro_node::text::table::key::<$kind>($name, Usual::Required, $about)
+    };
+    (key $kind:ty, $name:literal, $about:literal, usual $value:expr) => {
+        distro_node::text::table::key::<$kind>(
+            $name,
+            Usual::Value(|| <$kind as form::Form>::of(&$value).write()),
+            $about,
         )
-    }
-    fn write(value: &Option<Profile>) -> Option<String> {
-        value.map(|profile| quoted(&profile_text(profile)))
-    }
-}
-
-/// One of some words; the first when left out.
-pub(super) struct Word<T>(PhantomData<T>);
-
-/// Values that are written as words.
-pub(super) trait Words: Copy + PartialEq + 'static {
-    /// All, with their words.
-    const ALL: &'static [(Self, &'static str)];
-}
-
-impl<T: Words> Form for Word<T> {
-    type Value = T;
-    fn read(fields: &Fields<'_>, found: &mut Found, key: &Key) -> T {
-        let (usual, _) = T::ALL[0];
-        let Some(value) = fields.get(key.name) else {
-            return usual;
-        };
-        let Some(text) = found.text(key.name, value) else {
-            return usual;
-        };
-        let known = T::ALL.iter().find(|(_, word)| *word == text);
-        if known.is_none() {
-            let words = T::ALL.iter().map(|(_, word)| *word);
-            let message = format!("`{}` is `{text}`", key.name);
-            found.add(value.span(), message, help_for(text, words));
+    };
+    (key $kind:ty, $name:literal, $about:literal, absent $words:expr) => {
+        distro_node::text::table::key::<$kind>($name, Usual::Words($words), $about)
+    };
+    (read $kind:ty, $fields:ident, $found:ident, $key:expr, required) => {
+        form::required::<$kind>($fields, $found, &$key)
+    };
+    (read $kind:ty, $fields:ident, $found:ident, $key:expr, usual $value:expr) => {
+        form::read::<$kind>($fields, $found, &$key).unwrap_or($value)
+    };
+    (read $kind:ty, $fields:ident, $found:ident, $key:expr, absent $words:expr) => {
+        form::read::<$kind>($fields, $found, &$key)
+    };
+    (write $kind:ty, $value:ident, absent $words:expr) => {
+        $value
+            .as_ref()
+            .map(|value| <$kind as form::Form>::of(value).write())
+    };
+    (write $kind:ty, $value:ident, $($rest:tt)+) => {
+        Some(<$kind as form::Form>::of($value).write())
+    };
+    (scale $kind:ty, $value:ident, $scale:ident, absent $words:expr) => {
+        if let Some(value) = $value {
+            <$kind as form::Form>::scale(value, $scale);
         }
-        known.map_or(usual, |(value, _)| *value)
-    }
-    fn write(value: &T) -> Option<String> {
-        let known = T::ALL.iter().find(|(known, _)| known == value);
-        known.map(|(_, word)| quoted(word))
-    }
+    };
+    (scale $kind:ty, $value:ident, $scale:ident, $($rest:tt)+) => {
+        <$kind as form::Form>::scale($value, $scale)
+    };
 }
+pub(super) use value_part;
 
 /// A group of faults from its table. An entry is a variant, its name in files, what the reference
-/// says of it, keys of the format, the values that the variant has, each with its form and its
-/// key, and further keys of the format.
+/// says of it, keys of the format, the values that the variant has, each with its kind, its key,
+/// what it is when left out and what it means, and further keys of the format.
 macro_rules! faults {
     (
         $(#[$on_group:meta])*
@@ -226,7 +251,8 @@ macro_rules! faults {
                 [$($before:expr),*]
                 $({ $(
                     $(#[$on_field:meta])*
-                    $field:ident: $type:ty as $form:ty = $key:expr;
+                    $field:ident: $type:ty as $kind:ty =
+                        $key:literal, $usual:ident $(($value:expr))?, $means:literal;
                 )* })?
                 [$($after:expr),*];
             )*
@@ -243,12 +269,12 @@ macro_rules! faults {
 
         impl $group {
             /// What the format knows of each.
-            pub(in crate::scenario) const SECTIONS: &[$crate::scenario::schema::Section] = &[$(
-                $crate::scenario::schema::Section {
-                    name: $name,
-                    about: $about,
-                    keys: &[$($before,)* $($($key,)*)? $($after,)*],
-                },
+            pub(in crate::scenario) const SECTIONS: &[Section] = &[$(
+                Section::new($name, $about, || vec![
+                    $($before,)*
+                    $($(form::value_part!(key $kind, $key, $means, $usual $($value)?),)*)?
+                    $($after,)*
+                ]),
             )*];
 
             /// Its name in files.
@@ -268,20 +294,24 @@ macro_rules! faults {
                 let _ = (&fields, &found);
                 match name {
                     $($name => Some(Self::$fault { $($(
-                        $field: <$form as form::Form>::read(fields, found, &$key),
+                        $field: form::value_part!(
+                            read $kind, fields, found,
+                            form::value_part!(key $kind, $key, $means, $usual $($value)?),
+                            $usual $($value)?
+                        ),
                     )*)? }),)*
                     _ => None,
                 }
             }
 
             /// The values with their keys, as TOML.
-            pub(in crate::scenario) fn values(&self) -> Vec<(&'static str, String)> {
-                let values: Vec<Option<(&'static str, String)>> = match self {
+            pub(in crate::scenario) fn values(&self) -> Vec<(&'static str, Toml)> {
+                let values: Vec<(&'static str, Option<Toml>)> = match self {
                     $(Self::$fault { $($($field,)*)? } => vec![$($(
-                        <$form as form::Form>::write($field).map(|value| ($key.name, value)),
+                        ($key, form::value_part!(write $kind, $field, $usual $($value)?)),
                     )*)?],)*
                 };
-                values.into_iter().flatten().collect()
+                values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
             }
 
             /// Divides all times.
@@ -290,7 +320,7 @@ macro_rules! faults {
                 let _ = scale;
                 match self {
                     $(Self::$fault { $($($field,)*)? } => { $($(
-                        <$form as form::Form>::scale($field, scale);
+                        form::value_part!(scale $kind, $field, scale, $usual $($value)?);
                     )*)? })*
                 }
             }

@@ -7,13 +7,13 @@ mod form;
 use distro_core::message::MessageKind;
 use distro_core::profile::Profile;
 use distro_core::time::Period;
+use distro_node::text::kind::{AtLeastOne, Kind, OneOf, Toml, Word};
+use distro_node::text::table::{Section, Usual, key};
 
+use super::kinds::{Build, Jump, Names, Ppm, Rate};
 use super::model::HostId;
 use super::schema::timeline::{AFFECTED, BETWEEN, DOWN_FOR, FOR, FROM, KINDS, ONLY, TO};
-use super::schema::{COUNT, HOSTS, SHARE, SIZE, Section, TIME, key};
-use form::{
-    Bytes, Count, OneBuild, PerSecond, Ppm, Share, SignedTime, Time, TimeOr, Word, Words, faults,
-};
+use form::{Bytes, PerSecond, faults};
 
 /// A directed set of host pairs and, if not empty, the message kinds it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,42 +94,48 @@ faults! {
             "Messages vanish.",
             [] {
                 /// How many per million.
-                per_million: u32 as Share = key("rate", SHARE, "required", "How likely, per message.");
+                per_million: u32 as Rate =
+                    "rate", required, "How likely, per message.";
             } [BETWEEN, FROM, TO, KINDS, ONLY, FOR];
         /// The next messages vanish.
         Drop = "drop",
             "The next messages vanish.",
             [] {
                 /// How many.
-                count: u32 as Count<1> = key("count", COUNT, "1", "How many.");
+                count: u32 as AtLeastOne =
+                    "count", usual(1), "How many.";
             } [BETWEEN, FROM, TO, KINDS, ONLY, FOR];
         /// Each message takes longer. Order on a connection is kept.
         Delay = "delay",
             "Each message takes longer; order on a connection is kept.",
             [] {
                 /// How much longer.
-                by: Period as Time = key("by", TIME, "required", "How much longer.");
+                by: Period as Period =
+                    "by", required, "How much longer.";
             } [BETWEEN, FROM, TO, KINDS, ONLY, FOR];
         /// Messages arrive twice with this probability.
         Duplicate = "duplicate",
             "Messages arrive twice.",
             [] {
                 /// How many per million.
-                per_million: u32 as Share = key("rate", SHARE, "required", "How likely, per message.");
+                per_million: u32 as Rate =
+                    "rate", required, "How likely, per message.";
             } [BETWEEN, FROM, TO, KINDS, ONLY, FOR];
         /// Messages may overtake each other.
         Reorder = "reorder",
             "Messages may overtake each other.",
             [] {
                 /// By how much.
-                within: Period as Time = key("within", TIME, "required", "By at most this much.");
+                within: Period as Period =
+                    "within", required, "By at most this much.";
             } [BETWEEN, FROM, TO, KINDS, ONLY, FOR];
         /// Messages arrive unreadable with this probability.
         Corrupt = "corrupt",
             "Messages arrive unreadable.",
             [] {
                 /// How many per million.
-                per_million: u32 as Share = key("rate", SHARE, "required", "How likely, per message.");
+                per_million: u32 as Rate =
+                    "rate", required, "How likely, per message.";
             } [BETWEEN, FROM, TO, KINDS, ONLY, FOR];
         /// Each direction carries at most so many bytes a second; a queue over the limit delays, and
         /// over its own limit the sender is told that the connection is busy.
@@ -139,10 +145,10 @@ faults! {
             [] {
                 /// Bytes per second.
                 bytes_per_second: u64 as PerSecond =
-                    key("bytes-per-second", SIZE, "required", "Bytes per second.");
+                    "bytes-per-second", required, "Bytes per second.";
                 /// Bytes that may wait.
-                queue_bytes: u64 as Bytes<1_048_576> =
-                    key("queue-bytes", SIZE, "\"1MiB\"", "Bytes that may wait.");
+                queue_bytes: u64 as Bytes =
+                    "queue-bytes", usual(1 << 20), "Bytes that may wait.";
             } [BETWEEN, FROM, TO, FOR];
         /// Whoever dials looks the other host's name up first, and does not get its address. What
         /// is connected stays so.
@@ -151,8 +157,8 @@ faults! {
              to `to` when it dials. What is connected stays so.",
             [] {
                 /// What a look-up gives.
-                answer: NameAnswer as Word<NameAnswer> =
-                    key("answer", "\"nothing\", \"old-address\"", "\"nothing\"", "What a look-up gives.");
+                answer: NameAnswer as OneOf<NameAnswer> =
+                    "answer", usual(NameAnswer::Nothing), "What a look-up gives.";
             } [BETWEEN, FROM, TO, FOR];
     }
 }
@@ -166,11 +172,15 @@ pub enum NameAnswer {
     OldAddress,
 }
 
-impl Words for NameAnswer {
-    const ALL: &'static [(NameAnswer, &'static str)] = &[
-        (NameAnswer::Nothing, "nothing"),
-        (NameAnswer::OldAddress, "old-address"),
-    ];
+impl Word for NameAnswer {
+    const NOUN: &'static str = "answer";
+
+    fn all() -> Vec<(NameAnswer, &'static str)> {
+        vec![
+            (NameAnswer::Nothing, "nothing"),
+            (NameAnswer::OldAddress, "old-address"),
+        ]
+    }
 }
 
 faults! {
@@ -203,7 +213,8 @@ faults! {
             "A host needs long for each message it receives.",
             [AFFECTED] {
                 /// Time per message.
-                per_message: Period as Time = key("per-message", TIME, "required", "How long.");
+                per_message: Period as Period =
+                    "per-message", required, "How long.";
             } [FOR];
         /// Stop the world: the host runs nothing; its clocks, sockets and peers go on.
         Pause = "pause",
@@ -222,40 +233,43 @@ faults! {
             "The process starts again with nothing in memory; a running one is killed first.",
             [AFFECTED] {
                 /// As a different build.
-                profile: Option<Profile> as OneBuild =
-                    key("profile", "profile", "as before", "As a different build; nodes only.");
+                profile: Option<Profile> as Build =
+                    "profile", absent("as before"), "As a different build; nodes only.";
             } [];
         /// Nodes restart one after the other.
         RollingRestart = "rolling-restart",
             "Nodes restart one after the other.",
-            [key("hosts", HOSTS, "\"nodes\"", "Which, in this order.")] {
+            [key::<Names>("hosts", Usual::Words("\"nodes\""), "Which, in this order.")] {
                 /// From one stop to the next.
-                every: Period as Time = key("step", TIME, "required", "From one stop to the next.");
+                every: Period as Period =
+                    "step", required, "From one stop to the next.";
                 /// How long each is down.
-                down: Period as TimeOr<1_000_000> =
-                    key("down", TIME, "\"1s\"", "How long each is down.");
+                down: Period as Period =
+                    "down", usual(Period::from_secs(1)), "How long each is down.";
             } [];
         /// The wall clock jumps. While the fault lasts; then it jumps back.
         WallJump = "wall-jump",
             "The wall clock jumps; when it ends, the clock jumps back.",
             [AFFECTED] {
                 /// Milliseconds, negative for back.
-                by_millis: i64 as SignedTime =
-                    key("by", "time with a sign", "required", "\"+30s\", \"-3m\".");
+                by_millis: i64 as Jump =
+                    "by", required, "\"+30s\", \"-3m\".";
             } [FOR];
         /// The monotonic clock jumps forward (a virtual machine resumed elsewhere).
         MonoJump = "mono-jump",
             "The monotonic clock jumps forward: a virtual machine resumed elsewhere.",
             [AFFECTED] {
                 /// How far.
-                by: Period as Time = key("by", TIME, "required", "How far.");
+                by: Period as Period =
+                    "by", required, "How far.";
             } [];
         /// Both clocks run fast (positive) or slow.
         Drift = "drift",
             "Both clocks run fast (positive) or slow (negative).",
             [AFFECTED] {
                 /// Parts per million.
-                ppm: i32 as Ppm = key("ppm", "whole number", "required", "Parts per million.");
+                ppm: i32 as Ppm =
+                    "ppm", required, "Parts per million.";
             } [FOR];
     }
 }
@@ -295,9 +309,10 @@ faults! {
         /// The node's next syncs fail to apply.
         FailApply = "fail-apply",
             "The node's next syncs fail to apply.",
-            [key("node", HOSTS, "required", "Which node.")] {
+            [key::<Names>("node", Usual::Required, "Which node.")] {
                 /// How many.
-                count: u32 as Count<1> = key("count", COUNT, "1", "How many syncs.");
+                count: u32 as AtLeastOne =
+                    "count", usual(1), "How many syncs.";
             } [];
     }
 }

@@ -1,19 +1,22 @@
 //! `[[clients]]`: groups, expanded to one specification per client.
 
+use std::ops::Range;
+
 use distro_core::message::naming::{Instance, ServiceKey};
 use distro_core::time::Period;
+use distro_node::text::collect::List;
+use distro_node::text::slot::Slot;
 
 use super::super::address;
-use super::super::fields::{Fields, Found, Value, key_of};
+use super::super::fields::Found;
 use super::super::hosts::{Hosts, Only};
+use super::super::kinds::{Connect, Service};
 use super::super::model::{Churn, ClientSpec, HostId};
-use super::super::schema::{CHURN, CLIENT};
+use super::super::tables::{self, CLIENTS_MAX, Client};
 use super::Reading;
-use super::instance::{self, Template};
+use super::instance;
 use super::nodes::name_is_fine;
 
-/// Most clients of a scenario.
-const CLIENTS_MAX: u32 = 100_000;
 /// Most instances that all clients publish at their start.
 const INSTANCES_MAX: u64 = 2_000_000;
 
@@ -24,34 +27,30 @@ struct Group {
     /// Absent: spread.
     connect: Option<Vec<HostId>>,
     start: (Period, Period),
-    register: Vec<(ServiceKey, Template)>,
-    batch: Vec<(ServiceKey, Vec<Template>)>,
+    register: Vec<(ServiceKey, tables::Instance)>,
+    batch: Vec<(ServiceKey, Vec<tables::Instance>)>,
     subscribe: Vec<ServiceKey>,
     churn: Option<Churn>,
+}
+
+/// The clients read so far, and how many instances they have.
+#[derive(Default)]
+struct Clients {
+    specs: Vec<ClientSpec>,
+    instances: u64,
 }
 
 /// Reads all groups and adds their clients to the hosts.
 pub(super) fn read(
     found: &mut Found,
     reading: &mut Reading<'_>,
-    fields: &Fields<'_>,
+    said: &Slot<List<Client>>,
 ) -> Vec<ClientSpec> {
-    let mut clients = Vec::new();
-    let mut instances = 0;
-    let Some(value) = fields.get("clients") else {
-        return clients;
-    };
+    let mut clients = Clients::default();
     let before = found.list.len();
-    for element in found.list("clients", value, "[[clients]] tables") {
-        if let Some(table) = found.table("[[clients]]", element, CLIENT.keys) {
-            group(
-                found,
-                reading,
-                &table,
-                element,
-                &mut clients,
-                &mut instances,
-            );
+    for slot in &said.0 {
+        if let Some(client) = &slot.value {
+            group(found, reading, client, slot.span(), &mut clients);
         }
     }
     // Why only without other problems: a name given twice is one already, and would show here too.
@@ -61,58 +60,51 @@ pub(super) fn read(
         .filter(|_| found.list.len() == before)
     {
         found.add(
-            value.span(),
+            said.span(),
             format!("`{name}` is the name of a group and of a host"),
             "a name must say which hosts are meant: choose another one",
         );
     }
-    clients
+    clients.specs
 }
 
 fn group(
     found: &mut Found,
     reading: &mut Reading<'_>,
-    table: &Fields<'_>,
-    element: &Value<'_>,
-    clients: &mut Vec<ClientSpec>,
-    instances: &mut u64,
+    table: &Client,
+    place: Range<usize>,
+    clients: &mut Clients,
 ) {
-    let name = table.required(found, key_of(CLIENT.keys, "name"));
-    let Some(name) = name.and_then(|name| Some((found.text("name", name)?, name.span()))) else {
-        return;
-    };
-    let (name, span) = name;
+    let Some(name) = &*table.name else { return };
+    let span = table.name.span();
     let usable = name_is_fine(found, span.clone(), name);
-    let count = match table.get("count") {
-        Some(_) => table.count(found, "count", 1, CLIENTS_MAX).map(Some),
-        None => Some(None),
-    };
     let common = common(found, reading, table, name);
-    let metadata = table
-        .get("metadata")
-        .and_then(|value| instance::metadata(found, value));
-    let (true, Some(count)) = (usable, count) else {
+    // A count that is there and is none says nothing of how many clients there are.
+    let counted = table.count.place.is_none() || table.count.is_some();
+    if !usable || !counted {
         return;
-    };
+    }
+    let count = table.count.map_or(1, |count| *count);
     let each: usize = common.batch.iter().map(|(_, list)| list.len()).sum();
     let each = u64::try_from(each + common.register.len()).unwrap_or(u64::MAX);
-    *instances = instances.saturating_add(each.saturating_mul(u64::from(count.unwrap_or(1))));
-    if reading.hosts.clients() + count.unwrap_or(1) > CLIENTS_MAX || *instances > INSTANCES_MAX {
+    let instances = each.saturating_mul(u64::from(count));
+    clients.instances = clients.instances.saturating_add(instances);
+    if reading.hosts.clients() + count > CLIENTS_MAX || clients.instances > INSTANCES_MAX {
         found.add(
-            element.span(),
+            place,
             "too many clients or instances",
             format!("a scenario has at most {CLIENTS_MAX} clients with {INSTANCES_MAX} instances"),
         );
         return;
     }
-    for index in 0..count.unwrap_or(1) {
+    for index in 0..count {
         let client = reading.hosts.clients();
-        let own = match count {
+        let own = match *table.count {
             Some(_) => format!("{name}-{}", index + 1),
-            None => name.to_owned(),
+            None => name.clone(),
         };
         let mut instance = address::client_instance(client);
-        instance.metadata = metadata.clone().unwrap_or_default();
+        instance.metadata = instance::metadata(&table.metadata);
         if !reading
             .hosts
             .add_client(&own, &common.group, instance.clone())
@@ -123,9 +115,10 @@ fn group(
         let place = Place {
             client: own,
             index,
-            count: count.unwrap_or(1),
+            count,
         };
-        clients.push(common.client(place, &reading.hosts, &instance));
+        let spec = common.client(place, &reading.hosts, &instance);
+        clients.specs.push(spec);
     }
 }
 
@@ -145,7 +138,7 @@ impl Group {
             nodes.rotate_left(first);
             nodes
         });
-        let fill = |said: &Template| said.fill(own.clone());
+        let fill = |said: &tables::Instance| instance::fill(said, own.clone());
         let register = self.register.iter();
         let batch = self.batch.iter();
         ClientSpec {
@@ -174,37 +167,32 @@ pub(in crate::scenario) fn spread(range: (Period, Period), index: u32, count: u3
     range.0 + Period(u64::try_from(offset).unwrap_or(width).min(width))
 }
 
-fn common(found: &mut Found, reading: &Reading<'_>, table: &Fields<'_>, name: &str) -> Group {
-    let group = match table.get("group") {
-        Some(value) => match found.text("group", value) {
-            Some(text) if name_is_fine(found, value.span(), text) => text,
-            Some(_) | None => name,
-        },
-        None => name,
+fn common(found: &mut Found, reading: &Reading<'_>, table: &Client, name: &str) -> Group {
+    let group = match &*table.group {
+        Some(group) if name_is_fine(found, table.group.span(), group) => group,
+        Some(_) | None => name,
     };
-    let connect = match table.get("connect") {
-        Some(value) if value.get_ref().as_str() == Some("spread") => None,
-        Some(value) => Some(reading.hosts.some(found, "connect", value, Only::Nodes)),
-        None => None,
+    let connect = match &*table.connect {
+        Connect::Spread => None,
+        Connect::Hosts(names) => {
+            let span = table.connect.span();
+            Some(
+                reading
+                    .hosts
+                    .some(found, "connect", span, names, Only::Nodes),
+            )
+        }
     };
-    let start = table.period_range(found, "start").unwrap_or_default();
-    if let Some(value) = table.get("start") {
-        reading.inside(found, "the start", value.span(), start.1);
-    }
-    let register = table
-        .get("register")
-        .map(|value| instance::register(found, value))
-        .unwrap_or_default();
-    let batch = table
-        .get("batch")
-        .map(|value| instance::batch(found, value))
-        .unwrap_or_default();
-    if let Some(value) = table.get("batch")
-        && let Some((service, _)) = batch
-            .iter()
-            .find(|(key, _)| register.iter().any(|(other, _)| other == key))
-    {
-        instance::once(found, value, service);
+    let start = (table.start.0, table.start.1);
+    reading.inside(found, "the start", table.start.span(), start.1);
+    let register = instance::register(found, &table.register);
+    let batch = instance::batch(found, &table.batch);
+    for (service, _) in &batch {
+        let before = found.list.len();
+        instance::once(found, &register, table.batch.span(), service);
+        if found.list.len() > before {
+            break;
+        }
     }
     Group {
         group: group.to_owned(),
@@ -212,54 +200,49 @@ fn common(found: &mut Found, reading: &Reading<'_>, table: &Fields<'_>, name: &s
         start,
         register,
         batch,
-        subscribe: subscribe(found, table),
-        churn: churn(found, reading, table),
+        subscribe: subscribe(found, &table.subscribe),
+        churn: table
+            .churn
+            .as_ref()
+            .and_then(|churn_table| churn(found, reading, churn_table, table.churn.span())),
     }
 }
 
-fn subscribe(found: &mut Found, table: &Fields<'_>) -> Vec<ServiceKey> {
+fn subscribe(found: &mut Found, said: &List<Service>) -> Vec<ServiceKey> {
     let mut services = Vec::new();
-    let Some(value) = table.get("subscribe") else {
-        return services;
-    };
-    for element in found.list(
-        "subscribe",
-        value,
-        "a list of services, such as [\"orders\"]",
-    ) {
-        let Some(service) = instance::service(found, element) else {
+    for slot in &said.0 {
+        let Some(Service(service)) = &slot.value else {
             continue;
         };
-        if services.contains(&service) {
+        if services.contains(service) {
             let message = format!("`{}` is named for the second time", service.name);
-            found.add(element.span(), message, "name each service once");
+            found.add(slot.span(), message, "name each service once");
         }
-        services.push(service);
+        services.push(service.clone());
     }
     services
 }
 
-fn churn(found: &mut Found, reading: &Reading<'_>, table: &Fields<'_>) -> Option<Churn> {
-    let value = table.get("churn")?;
-    let table = found.table("churn", value, CHURN.keys)?;
-    let every = table.period_required(found, key_of(CHURN.keys, "every"))?;
+fn churn(
+    found: &mut Found,
+    reading: &Reading<'_>,
+    table: &tables::Churn,
+    span: Range<usize>,
+) -> Option<Churn> {
+    let every = (*table.every)?;
     if every == Period::ZERO {
         found.add(
-            value.span(),
+            span.clone(),
             "`every` is no time at all",
             "write how long between two changes",
         );
     }
-    let from = table.period(found, "from").unwrap_or_default();
-    let until = table.period(found, "until").unwrap_or(reading.duration);
-    for (key, at) in [("from", from), ("until", until)] {
-        if let Some(value) = table.get(key) {
-            reading.inside(found, "churn", value.span(), at);
-        }
-    }
+    let (from, until) = (*table.from, table.until.unwrap_or(reading.duration));
+    reading.inside(found, "churn", table.from.span(), from);
+    reading.inside(found, "churn", table.until.span(), until);
     if from > until {
         found.add(
-            value.span(),
+            span,
             "churn ends before it begins",
             "make `from` earlier or `until` later",
         );

@@ -17,7 +17,7 @@ fn step(fault: Fault, lasts: Period) -> (Period, What) {
 impl Entry<'_, '_> {
     /// What a fault does.
     pub(super) fn fault(&self, found: &mut Found) -> Steps {
-        let (name, fields) = (self.section.name, self.fields);
+        let (name, fields) = (self.section.title, self.fields);
         if let Some(fault) = LinkFault::read(name, fields, found) {
             let wants = if fault == LinkFault::Partition {
                 Wants::Apart
@@ -59,7 +59,7 @@ impl Entry<'_, '_> {
         if let HostFault::Restart { profile: Some(_) } = fault {
             self.builds(found, &hosts);
         }
-        let lasts = if self.section.keys.iter().any(|key| key.name == "for") {
+        let lasts = if (self.section.keys)().iter().any(|key| key.name == "for") {
             self.lasts(found)
         } else {
             Period::ZERO
@@ -74,7 +74,10 @@ impl Entry<'_, '_> {
 
     fn rolling(&self, found: &mut Found) -> Vec<HostId> {
         match self.fields.get("hosts") {
-            Some(value) => self.reading.hosts.some(found, "hosts", value, Only::Nodes),
+            Some(value) => self
+                .reading
+                .hosts
+                .read_some(found, "hosts", value, Only::Nodes),
             None => self.reading.hosts.all_nodes(),
         }
     }

@@ -4,15 +4,14 @@ use std::ops::Range;
 
 use distro_core::profile::Profile;
 use distro_core::time::Period;
+use distro_node::text::slot::Slot;
 
-use super::super::fields::{Fields, Found, key_of};
+use super::super::fields::Found;
 use super::super::hosts::{Only, RESERVED};
+use super::super::kinds::{NODES_MAX, Node, Nodes};
 use super::super::model::NodeSpec;
-use super::super::schema::{FILE, NODE};
-use super::{Reading, profile};
-
-/// Most nodes of a scenario.
-const NODES_MAX: u32 = 250;
+use super::super::tables::NodeTable;
+use super::Reading;
 
 /// Notes what is wrong with a host's name.
 pub(super) fn name_is_fine(found: &mut Found, span: Range<usize>, name: &str) -> bool {
@@ -41,64 +40,49 @@ pub(super) fn name_is_fine(found: &mut Found, span: Range<usize>, name: &str) ->
 pub(super) fn read(
     found: &mut Found,
     reading: &mut Reading<'_>,
-    fields: &Fields<'_>,
+    said: &Slot<Option<Nodes>>,
     profile: Profile,
 ) -> Vec<NodeSpec> {
-    let Some(value) = fields.required(found, key_of(FILE.keys, "nodes")) else {
-        return Vec::new();
-    };
-    let right = "a count, a list of names, or [[nodes]] tables";
-    let mut specs = Vec::new();
-    let mut tables = Vec::new();
     let plain = |name: String| NodeSpec {
         name,
         profile,
         members: Vec::new(),
         start: Period::ZERO,
     };
-    if value.get_ref().is_integer() {
-        let count = found
-            .integer("nodes", value, 1, i64::from(NODES_MAX))
-            .unwrap_or(0);
-        for number in 1..=count {
-            let name = format!("n{number}");
-            reading.hosts.add_node(&name);
-            specs.push(plain(name));
-            tables.push(None);
+    let mut specs = Vec::new();
+    let mut tables: Vec<Option<&NodeTable>> = Vec::new();
+    match &**said {
+        None => {}
+        Some(Nodes::Count(count)) => {
+            for number in 1..=*count {
+                let name = format!("n{number}");
+                reading.hosts.add_node(&name);
+                specs.push(plain(name));
+                tables.push(None);
+            }
         }
-    } else {
-        let list = found.list("nodes", value, right);
-        if list.len() > NODES_MAX as usize || list.is_empty() && value.get_ref().is_array() {
-            found.add(
-                value.span(),
-                format!("{} nodes", list.len()),
-                format!("a scenario has 1 to {NODES_MAX} nodes"),
-            );
-        }
-        for element in list.iter().take(NODES_MAX as usize) {
-            let table = match element.get_ref().is_str() {
-                true => None,
-                false => found.table("[[nodes]]", element, NODE.keys),
-            };
-            let name = match &table {
-                Some(table) => table.required(found, key_of(NODE.keys, "name")),
-                None => element.get_ref().is_str().then_some(element),
-            };
-            let text =
-                name.and_then(|name| found.text("name", name).map(|text| (text, name.span())));
-            let (text, span) = text.unwrap_or(("", element.span()));
-            if name.is_some()
-                && name_is_fine(found, span.clone(), text)
-                && !reading.hosts.add_node(text)
-            {
+        Some(Nodes::Each(list)) => {
+            if list.0.len() > NODES_MAX as usize || list.0.is_empty() {
                 found.add(
-                    span,
-                    format!("there is a host `{text}` already"),
-                    "choose another name",
+                    said.span(),
+                    format!("{} nodes", list.0.len()),
+                    format!("a scenario has 1 to {NODES_MAX} nodes"),
                 );
             }
-            specs.push(plain(text.to_owned()));
-            tables.push(table);
+            for element in list.0.iter().take(NODES_MAX as usize) {
+                let (name, span, table) = match &element.value {
+                    None => (None, element.span(), None),
+                    Some(Node::Name(name)) => (Some(name), element.span(), None),
+                    Some(Node::Table(table)) => {
+                        (table.name.as_ref(), table.name.span(), Some(table))
+                    }
+                };
+                if let Some(name) = name {
+                    add(found, reading, name, span);
+                }
+                specs.push(plain(name.cloned().unwrap_or_default()));
+                tables.push(table);
+            }
         }
     }
     let everybody = reading.hosts.all_nodes();
@@ -111,16 +95,24 @@ pub(super) fn read(
     specs
 }
 
+fn add(found: &mut Found, reading: &mut Reading<'_>, name: &str, span: Range<usize>) {
+    if name_is_fine(found, span.clone(), name) && !reading.hosts.add_node(name) {
+        found.add(
+            span,
+            format!("there is a host `{name}` already"),
+            "choose another name",
+        );
+    }
+}
+
 /// What a node's own table says beyond its name.
-fn node(found: &mut Found, reading: &Reading<'_>, table: &Fields<'_>, spec: &mut NodeSpec) {
-    spec.profile = profile(found, table, spec.profile);
-    if let Some(value) = table.get("members") {
-        spec.members = reading.hosts.list(found, "members", value, Only::Nodes);
+fn node(found: &mut Found, reading: &Reading<'_>, table: &NodeTable, spec: &mut NodeSpec) {
+    if let Some(build) = *table.profile {
+        spec.profile = build.0;
     }
-    if let Some(start) = table.period(found, "start") {
-        spec.start = start;
-        if let Some(value) = table.get("start") {
-            reading.inside(found, "the start", value.span(), start);
-        }
-    }
+    spec.members = reading
+        .hosts
+        .named(found, "members", &table.members, Only::Nodes);
+    spec.start = *table.start;
+    reading.inside(found, "the start", table.start.span(), spec.start);
 }

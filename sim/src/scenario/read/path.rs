@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use distro_core::message::MessageKind;
+use distro_node::text::collect::List;
+use distro_node::text::kind::{Kind, OneOf, Word};
 
-use super::super::fields::{Fields, Found};
+use super::super::fields::{Fields, Found, Value};
 use super::super::hosts::Side;
+use super::super::kinds::{Carried, Half, Names, Sides};
 use super::super::model::{HostId, Path};
-use super::super::problem::help_for;
 use super::Reading;
 
 /// What a fault wants of its path.
@@ -64,10 +66,13 @@ pub(super) fn read(
     }
     let span = from.or(to).map_or(0..0, toml::Spanned::span);
     let before = found.list.len();
-    let from = from.map_or(Side::Others, |value| {
-        reading.hosts.side(found, "from", value)
-    });
-    let to = to.map_or(Side::Others, |value| reading.hosts.side(found, "to", value));
+    let mut side = |what: &str, value: Option<&Value<'_>>| match value {
+        Some(value) => Names::read(found, what, value).map_or(Side::Hosts(Vec::new()), |names| {
+            reading.hosts.side(found, what, value.span(), &names)
+        }),
+        None => Side::Others,
+    };
+    let (from, to) = (side("from", from), side("to", to));
     let (from, to) = match (from, to) {
         (Side::Hosts(from), Side::Hosts(to)) => (from, to),
         (Side::Hosts(from), Side::Others) => {
@@ -94,29 +99,30 @@ pub(super) fn read(
 fn pairs(
     found: &mut Found,
     reading: &Reading<'_>,
-    value: &super::Value<'_>,
+    value: &Value<'_>,
     wants: Wants,
 ) -> Vec<(Vec<HostId>, Vec<HostId>)> {
     /// Groups of one partition; each pair becomes a fault of its own.
     const GROUPS_MAX: usize = 32;
     let before = found.list.len();
-    let right = "a list of two or more sides, such as [\"n1\", [\"n2\", \"n3\"]]";
-    let list = found.list("between", value, right);
-    if found.list.len() == before && !(2..=GROUPS_MAX).contains(&list.len()) {
+    let Some(Sides(list)) = Sides::read(found, "between", value) else {
+        return Vec::new();
+    };
+    if found.list.len() == before && !(2..=GROUPS_MAX).contains(&list.0.len()) {
         found.add(
             value.span(),
-            format!("`between` has {} sides", list.len()),
-            format!("write {right}; {GROUPS_MAX} at most"),
+            format!("`between` has {} sides", list.0.len()),
+            format!("write {}; {GROUPS_MAX} at most", Sides::right()),
         );
         return Vec::new();
     }
     let sides: Vec<(Side, Range<usize>)> = list
+        .0
         .iter()
-        .map(|element| {
-            (
-                reading.hosts.side(found, "between", element),
-                element.span(),
-            )
+        .filter_map(|slot| {
+            let names = slot.value.as_ref()?;
+            let side = reading.hosts.side(found, "between", slot.span(), names);
+            Some((side, slot.span()))
         })
         .collect();
     if sides
@@ -196,54 +202,28 @@ fn fits(
 
 fn kinds(found: &mut Found, fields: &Fields<'_>) -> Vec<MessageKind> {
     let mut kinds = Vec::new();
-    let Some(value) = fields.get("kinds") else {
+    let (Some(value), Some(list)) = (fields.get("kinds"), fields.read(found, "kinds")) else {
         return kinds;
     };
-    let before = found.list.len();
-    let names = MessageKind::ALL.iter().map(|(_, name)| *name);
-    for element in found.list(
-        "kinds",
-        value,
-        "a list of message kinds, such as [\"change\"]",
-    ) {
-        let Some(text) = found.text("kinds", element) else {
-            continue;
-        };
-        match MessageKind::from_name(text) {
-            Some(kind) if kinds.contains(&kind) => {
-                found.add(
-                    element.span(),
-                    format!("`{text}` is named twice"),
-                    "name it once",
-                );
+    let list: List<OneOf<Carried>> = list;
+    for slot in &list.0 {
+        match &slot.value {
+            Some(kind) if kinds.contains(&kind.0.0) => {
+                let message = format!("`{}` is named twice", kind.word());
+                found.add(slot.span(), message, "name it once");
             }
-            Some(kind) => kinds.push(kind),
-            None => found.add(
-                element.span(),
-                format!("no message kind `{text}`"),
-                help_for(text, names.clone()),
-            ),
+            Some(kind) => kinds.push(kind.0.0),
+            None => {}
         }
     }
-    if kinds.is_empty() && found.list.len() == before {
-        found.add(
-            value.span(),
-            "`kinds` names no kind",
-            "leave it out to mean all messages",
-        );
+    if list.0.is_empty() {
+        let help = "leave it out to mean all messages";
+        found.add(value.span(), "`kinds` names no kind", help);
     }
     kinds
 }
 
 fn only(found: &mut Found, fields: &Fields<'_>) -> Option<bool> {
-    let value = fields.get("only")?;
-    match found.text("only", value)? {
-        "requests" => Some(true),
-        "responses" => Some(false),
-        other => {
-            let message = format!("`only` is `{other}`");
-            found.add(value.span(), message, "write \"requests\" or \"responses\"");
-            None
-        }
-    }
+    let half = fields.read::<OneOf<Half>>(found, "only")?;
+    Some(*half == Half::Requests)
 }

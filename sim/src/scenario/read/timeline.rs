@@ -3,12 +3,17 @@
 use std::ops::Range;
 
 use distro_core::time::Period;
+use distro_node::text::kind::{Count, Kind, Word};
+use distro_node::text::table::{Key, Section};
 
 use super::super::fields::{Fields, Found, Value, key_of};
 use super::super::hosts::Only;
+use super::super::kinds::{CallKind, Instances, OperationKind, Service, Unnamed};
 use super::super::model::{Action, ClientOp, HostId, NodeOp, What};
 use super::super::problem::help_for;
-use super::super::schema::{CALLS, FAULTS, INSTANCE, Key, OPERATIONS, Section, TIMELINE, names};
+use super::super::schema::timeline::Times;
+use super::super::schema::{CALLS, FAULTS, OPERATIONS, TIMELINE, names};
+use super::super::tables::Limits;
 use super::super::value;
 use super::{Reading, instance, limits};
 
@@ -22,11 +27,11 @@ pub(super) type Steps = Vec<(Period, What)>;
 pub(super) fn read(
     found: &mut Found,
     reading: &Reading<'_>,
-    fields: &Fields<'_>,
+    said: Option<&Value<'_>>,
 ) -> (Vec<Action>, Vec<Range<usize>>) {
     let mut actions = Vec::new();
-    if let Some(value) = fields.get("timeline") {
-        for element in found.list("timeline", value, "[[timeline]] tables") {
+    if let Some(elements) = said.and_then(|value| value.get_ref().as_array()) {
+        for element in elements {
             entry(found, reading, element, &mut actions);
             if actions.len() > ACTIONS_MAX {
                 found.add(
@@ -55,7 +60,7 @@ fn entry(
     let Some(fields) = Fields::free(found, "[[timeline]]", element) else {
         return;
     };
-    let at = fields.period_required(found, key_of(TIMELINE.keys, "at"));
+    let at = fields.period_required(found, &key_of(&TIMELINE, "at"));
     if let (Some(at), Some(value)) = (at, fields.get("at")) {
         reading.inside(found, "this entry", value.span(), at);
     }
@@ -65,9 +70,8 @@ fn entry(
         .collect();
     let [(key, all, value)] = named[..] else {
         // Why: with no kind the other keys can't be judged, but a misspelt one is the likely cause.
-        let known: Vec<Key> =
-            known_keys(TIMELINE.keys, FAULTS.iter().chain(CALLS).chain(OPERATIONS));
-        found.table("[[timeline]]", element, &known);
+        let known: Vec<&str> = known_keys(FAULTS.iter().chain(CALLS).chain(OPERATIONS));
+        Fields::open(found, "[[timeline]]", element, &known);
         let message = if named.is_empty() {
             "this entry does nothing"
         } else {
@@ -80,10 +84,11 @@ fn entry(
         );
         return;
     };
-    let Some(kind) = found.text(key, value) else {
+    let Some(kind) = String::read(found, key, value) else {
         return;
     };
-    let Some(section) = all.iter().find(|section| section.name == kind) else {
+    let kind = kind.as_str();
+    let Some(section) = all.iter().find(|section| section.title == kind) else {
         found.add(
             value.span(),
             format!("no {key} `{kind}`"),
@@ -91,12 +96,12 @@ fn entry(
         );
         return;
     };
-    let mut keys = known_keys(TIMELINE.keys, std::iter::once(section));
+    let mut keys = known_keys(std::iter::once(section));
     if key == "call" && kind == "register" {
-        keys.extend(INSTANCE.keys);
+        keys.extend(Unnamed::keys().iter().map(|key| key.name));
     }
     let what = format!("{key} `{kind}`");
-    let Some(fields) = found.table(&what, element, &keys) else {
+    let Some(fields) = Fields::open(found, &what, element, &keys) else {
         return;
     };
     let before = found.list.len();
@@ -117,14 +122,17 @@ fn entry(
 }
 
 /// The keys of the timeline and of these sections, each once.
-fn known_keys<'a>(common: &[Key], sections: impl Iterator<Item = &'a Section>) -> Vec<Key> {
-    let mut keys: Vec<Key> = common.to_vec();
-    for key in sections.flat_map(|section| section.keys) {
-        if !keys.iter().any(|known| known.name == key.name) {
-            keys.push(*key);
+fn known_keys<'a>(sections: impl Iterator<Item = &'a Section>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for key in std::iter::once(&TIMELINE)
+        .chain(sections)
+        .flat_map(|section| (section.keys)())
+    {
+        if !names.contains(&key.name) {
+            names.push(key.name);
         }
     }
-    keys
+    names
 }
 
 /// One entry while it is read.
@@ -188,7 +196,10 @@ impl Entry<'_, '_> {
             }
             return (Period::ZERO, 1);
         };
-        let times = self.fields.count(found, "times", 1, 10_000).unwrap_or(1);
+        let times = self
+            .fields
+            .read::<Times>(found, "times")
+            .map_or(1, |times| *times);
         let gap = self.fields.period(found, "every").unwrap_or_default();
         if gap == Period::ZERO && times > 1 {
             let message = format!(
@@ -204,14 +215,14 @@ impl Entry<'_, '_> {
         (gap, times)
     }
 
-    pub(super) fn key(&self, name: &str) -> &'static Key {
-        key_of(self.section.keys, name)
+    pub(super) fn key(&self, name: &str) -> Key {
+        key_of(self.section, name)
     }
 
     pub(super) fn hosts(&self, found: &mut Found, key: &str, only: Only) -> Vec<HostId> {
-        let value = self.fields.required(found, self.key(key));
+        let value = self.fields.required(found, &self.key(key));
         value
-            .map(|value| self.reading.hosts.some(found, key, value, only))
+            .map(|value| self.reading.hosts.read_some(found, key, value, only))
             .unwrap_or_default()
     }
 
@@ -231,7 +242,9 @@ impl Entry<'_, '_> {
 
     fn call(&self, found: &mut Found) -> Steps {
         let clients = self.hosts(found, "client", Only::Clients);
-        let Some(service) = instance::service_of(found, self.fields, self.key("service")) else {
+        let service = self.fields.required(found, &self.key("service"));
+        let service = service.and_then(|value| Service::read(found, "service", value));
+        let Some(Service(service)) = service else {
             return Vec::new();
         };
         let hosts = &self.reading.hosts;
@@ -247,52 +260,63 @@ impl Entry<'_, '_> {
             };
             clients.iter().copied().map(call).collect()
         };
-        match self.section.name {
-            "register" => {
-                let said = instance::template(found, self.fields);
+        let Some(kind) = found.take(self.fields.span.clone(), CallKind::of(self.section.title))
+        else {
+            return Vec::new();
+        };
+        match kind {
+            CallKind::Register => {
+                let mut said = Unnamed::default();
+                self.fields.fill(found, &mut said);
                 each(&|client| {
-                    ClientOp::Register(service.clone(), said.fill(hosts.instance(client)))
+                    let instance = instance::fill(&said.0, hosts.instance(client));
+                    ClientOp::Register(service.clone(), instance)
                 })
             }
-            "batch" => {
-                let value = self.fields.required(found, self.key("instances"));
-                let list = value
-                    .map(|value| instance::instances(found, value))
-                    .unwrap_or_default();
+            CallKind::Batch => {
+                let value = self.fields.required(found, &self.key("instances"));
+                let said = value.and_then(|value| Instances::read(found, "instances", value));
+                let list = said.as_ref().map(instance::instances).unwrap_or_default();
                 each(&|client| {
-                    let list = list.iter().map(|said| said.fill(hosts.instance(client)));
+                    let own = hosts.instance(client);
+                    let list = list.iter().map(|said| instance::fill(said, own.clone()));
                     ClientOp::Batch(service.clone(), list.collect())
                 })
             }
-            "deregister" => each(&|_| ClientOp::Deregister(service.clone())),
-            "subscribe" => each(&|_| ClientOp::Subscribe(service.clone())),
-            "unsubscribe" => each(&|_| ClientOp::Unsubscribe(service.clone())),
-            _ => each(&|_| ClientOp::Query(service.clone())),
+            CallKind::Deregister => each(&|_| ClientOp::Deregister(service.clone())),
+            CallKind::Subscribe => each(&|_| ClientOp::Subscribe(service.clone())),
+            CallKind::Unsubscribe => each(&|_| ClientOp::Unsubscribe(service.clone())),
+            CallKind::Query => each(&|_| ClientOp::Query(service.clone())),
         }
     }
 
     fn operate(&self, found: &mut Found) -> Steps {
         let nodes = self.hosts(found, "node", Only::Nodes);
-        let op = match self.section.name {
-            "set-limits" => {
-                let value = self.fields.required(found, self.key("limits"));
-                let read = value.map(|value| limits(found, self.reading, value));
-                NodeOp::SetLimits(read.unwrap_or_default())
+        let kind = OperationKind::of(self.section.title);
+        let Some(kind) = found.take(self.fields.span.clone(), kind) else {
+            return Vec::new();
+        };
+        let op = match kind {
+            OperationKind::SetLimits => {
+                let value = self.fields.required(found, &self.key("limits"));
+                let table = value.and_then(|value| Limits::read(found, "limits", value));
+                let table = table.unwrap_or_default();
+                NodeOp::SetLimits(limits(self.reading, &table))
             }
-            "rebalance" => {
-                let keep = self.fields.required(found, self.key("keep"));
-                let keep = keep.and_then(|_| self.fields.count(found, "keep", 0, u32::MAX));
+            OperationKind::Rebalance => {
+                let keep = self.fields.required(found, &self.key("keep"));
+                let keep = keep.and_then(|value| Count::read(found, "keep", value));
                 NodeOp::Rebalance {
-                    keep: keep.unwrap_or(0),
+                    keep: keep.map_or(0, |keep| *keep),
                     redirect: self.redirect(found),
                 }
             }
-            _ => {
-                let value = self.fields.required(found, self.key("members"));
+            OperationKind::SetMembers => {
+                let value = self.fields.required(found, &self.key("members"));
                 let members = value.map(|value| {
                     self.reading
                         .hosts
-                        .list(found, "members", value, Only::Nodes)
+                        .read_list(found, "members", value, Only::Nodes)
                 });
                 NodeOp::SetMembers(members.unwrap_or_default())
             }
@@ -314,7 +338,7 @@ impl Entry<'_, '_> {
         let nodes = self
             .reading
             .hosts
-            .some(found, "redirect", value, Only::Nodes);
+            .read_some(found, "redirect", value, Only::Nodes);
         if nodes.len() > 1 {
             found.add(value.span(), "more than one node to go to", "name one node");
         }

@@ -1,4 +1,4 @@
-use distro_node::text::value::TIME_HELP;
+use distro_node::text::value::{TIME_HELP, bytes};
 
 use super::*;
 

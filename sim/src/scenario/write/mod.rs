@@ -3,48 +3,35 @@
 mod timeline;
 pub(super) mod toml_text;
 
+use std::collections::BTreeMap;
+
 use distro_core::config::ConnectionLimits;
+use distro_core::ids::Str;
 use distro_core::message::naming::{Instance, ServiceKey};
 use distro_core::profile::Profile;
 use distro_core::time::Period;
-use distro_node::carrier::Carrier;
+use distro_node::text::collect::{List, Map};
+use distro_node::text::kind::{Count, Kind, OneOf, Size, TextKind, Whole, Word};
+use distro_node::text::slot::Slot;
+use distro_node::text::table::{file_text, written};
 
 use super::address::{INSTANCE_PORT, client_instance};
-use super::model::{Action, ClientSpec, HostId, Scenario};
+use super::kinds::{
+    Batches, Build, Check, Connect, Heavy, Instances, Names, Node, Nodes, Range, Rate, Registered,
+    Service, Unnamed,
+};
+use super::model::{Action, ClientSpec, ExpectList, HostId, NodeSpec, Scenario};
 use super::read::spread;
-use super::value::{period_range_text, period_text, profile_text, rate_text, service_text};
-use toml_text::{Table, key, list, quoted};
+use super::tables::{self, Batch, Client, Expect, File, Limits, Link, NodeTable};
 
 /// The scenario as a file. It parses to an equal scenario, except for the line numbers, as long
 /// as the scenario is one that a file can say: see [`impossible`](super::impossible).
 pub fn write(scenario: &Scenario) -> String {
     let writer = Writer { scenario };
-    let mut out = writer.head();
-    writer.nodes(&mut out);
-    writer.clients(&mut out);
+    let mut out = file_text(&writer.file());
     for action in &scenario.timeline {
         out.push_str("\n[[timeline]]\n");
         writer.action(action).push_to(&mut out);
-    }
-    for expected in &scenario.expect.lists {
-        out.push_str("\n[[expect]]\n");
-        let mut table = Table::default();
-        table.put("at", quoted(&period_text(expected.at)));
-        table.put("nodes", writer.hosts(&expected.nodes));
-        table.put("service", service(&expected.service));
-        table.put("instances", expected.instances.to_string());
-        table.push_to(&mut out);
-    }
-    if !scenario.expect.fails.is_empty() {
-        out.push_str("\n[expect-fails]\n");
-        for (profile, checks) in &scenario.expect.fails {
-            let named: Vec<String> = checks.iter().map(|check| quoted(check)).collect();
-            let named = match named.as_slice() {
-                [one] => one.clone(),
-                several => format!("[{}]", several.join(", ")),
-            };
-            out.push_str(&format!("{} = {named}\n", key(profile)));
-        }
     }
     out
 }
@@ -73,57 +60,70 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn head(&self) -> String {
+    /// Everything but the timeline.
+    fn file(&self) -> File {
         let scenario = self.scenario;
-        let mut table = Table::default();
-        table.put("about", toml_text::paragraph(&scenario.about));
-        table.put("duration", quoted(&period_text(scenario.duration)));
-        table.put("seed", scenario.seed.to_string());
-        let worlds = scenario.worlds.iter().map(|world| quoted(world.name()));
-        table.put("worlds", list(worlds));
+        let mut file = File {
+            about: Slot::said(Some(scenario.about.clone())),
+            duration: Slot::said(Some(scenario.duration)),
+            seed: Slot::said(Whole(scenario.seed)),
+            worlds: Slot::said(Some(scenario.worlds.iter().copied().map(OneOf).collect())),
+            nodes: Slot::said(Some(self.nodes())),
+            message_bytes_max: Slot::said(Size(scenario.message_bytes_max)),
+            link: Slot::said(Link {
+                latency: Slot::said(Range(scenario.link.latency_min, scenario.link.latency_max)),
+                loss: Slot::said(Rate(scenario.link.loss_per_million)),
+            }),
+            clients: Slot::said(self.clients()),
+            expect: Slot::said(
+                scenario
+                    .expect
+                    .lists
+                    .iter()
+                    .map(|list| self.expect(list))
+                    .collect(),
+            ),
+            ..File::default()
+        };
         if scenario.time_scale != 1 {
-            table.put("time-scale", scenario.time_scale.to_string());
-        }
-        if self.nodes_are_counted() {
-            table.put("nodes", scenario.nodes.len().to_string());
+            file.time_scale = Slot::said(Whole(scenario.time_scale));
         }
         if self.profile() != Profile::DISTRO {
-            table.put("profile", quoted(&profile_text(self.profile())));
+            file.profile = Slot::said(Build(self.profile()));
         }
-        if scenario.carrier != Carrier::default() {
-            table.put("carrier", quoted(scenario.carrier.name()));
+        if scenario.carrier != **file.carrier {
+            file.carrier = Slot::said(OneOf(scenario.carrier));
         }
-        table.put("message-bytes-max", scenario.message_bytes_max.to_string());
-        if !scenario.expect.reached.is_empty() {
-            table.put(
-                "expect-reached",
-                list(scenario.expect.reached.iter().map(|m| quoted(m))),
-            );
-        }
-        let mut out = String::new();
-        table.push_to(&mut out);
-        let link = &scenario.link;
-        let latency = period_range_text(link.latency_min, link.latency_max);
-        out.push_str(&format!("\n[link]\nlatency = {}\n", quoted(&latency)));
-        out.push_str(&format!(
-            "loss = {}\n",
-            quoted(&rate_text(link.loss_per_million))
-        ));
         if scenario.limits != ConnectionLimits::default() {
-            out.push_str("\n[limits]\n");
-            limits(&scenario.limits).push_to(&mut out);
+            file.limits = Slot::said(limits(&scenario.limits));
         }
         if !scenario.timing.is_empty() {
-            out.push_str("\n[timing]\n");
+            file.timing = Slot::said(scenario.timing.iter().copied().collect());
         }
-        for (name, period) in &scenario.timing {
-            out.push_str(&format!(
-                "{} = {}\n",
-                key(name),
-                quoted(&period_text(*period))
-            ));
+        let fails = scenario.expect.fails.iter();
+        // Both were read as what they are: a scenario has no others.
+        let fails = fails.filter_map(|(profile, check)| {
+            Some((
+                Build::from_text(profile).ok()?,
+                OneOf(Check::of(check).ok()?),
+            ))
+        });
+        if !scenario.expect.fails.is_empty() {
+            file.expect_fails = Slot::said(fails.collect());
         }
-        out
+        if !scenario.expect.reached.is_empty() {
+            file.expect_reached = Slot::said(scenario.expect.reached.iter().cloned().collect());
+        }
+        file
+    }
+
+    fn expect(&self, list: &ExpectList) -> Expect {
+        Expect {
+            at: Slot::said(Some(list.at)),
+            nodes: Slot::said(self.names(&list.nodes)),
+            service: Slot::said(Some(Service(list.service.clone()))),
+            instances: Slot::said(Some(Whole(list.instances))),
+        }
     }
 
     fn profile(&self) -> Profile {
@@ -137,72 +137,74 @@ impl Writer<'_> {
         (0..self.scenario.nodes.len()).map(host).collect()
     }
 
-    fn nodes_are_counted(&self) -> bool {
-        let (members, profile) = (self.all_nodes(), self.profile());
-        (1..).zip(&self.scenario.nodes).all(|(number, node)| {
-            node.name == format!("n{number}")
-                && node.profile == profile
-                && node.members == members
-                && node.start == Period::ZERO
-        })
+    /// The nodes: how many, when that says all.
+    fn nodes(&self) -> Nodes {
+        let nodes = &self.scenario.nodes;
+        let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        let usual = |node: &NodeSpec| {
+            let table = self.node(node);
+            [table.profile.place, table.members.place, table.start.place] == [None, None, None]
+        };
+        let names = (1..=count).map(|number| format!("n{number}"));
+        if nodes.iter().all(usual) && nodes.iter().map(|node| node.name.clone()).eq(names) {
+            return Nodes::Count(count);
+        }
+        Nodes::Each(
+            nodes
+                .iter()
+                .map(|node| Node::Table(self.node(node)))
+                .collect(),
+        )
     }
 
-    fn nodes(&self, out: &mut String) {
-        if self.nodes_are_counted() {
-            return;
+    fn node(&self, node: &NodeSpec) -> NodeTable {
+        let mut table = NodeTable {
+            name: Slot::said(Some(node.name.clone())),
+            ..NodeTable::default()
+        };
+        if node.profile != self.profile() {
+            table.profile = Slot::said(Some(Build(node.profile)));
         }
-        for node in &self.scenario.nodes {
-            let mut table = Table::default();
-            table.put("name", quoted(&node.name));
-            if node.profile != self.profile() {
-                table.put("profile", quoted(&profile_text(node.profile)));
-            }
-            if node.members != self.all_nodes() {
-                table.put("members", self.hosts(&node.members));
-            }
-            if node.start != Period::ZERO {
-                table.put("start", quoted(&period_text(node.start)));
-            }
-            out.push_str("\n[[nodes]]\n");
-            table.push_to(out);
+        if node.members != self.all_nodes() {
+            table.members = Slot::said(self.names(&node.members));
         }
+        if node.start != Period::ZERO {
+            table.start = Slot::said(node.start);
+        }
+        table
     }
 
     /// Clients, as groups again where that says the same.
-    fn clients(&self, out: &mut String) {
+    fn clients(&self) -> List<Client> {
         let clients = &self.scenario.clients;
+        let mut groups = Vec::new();
         let mut index = 0;
         while index < clients.len() {
             let client = &clients[index];
             let run = self.run(index);
-            let mut table = Table::default();
+            let mut table = self.client(index, 0);
             if run == 0 {
-                table.put("name", quoted(&client.name));
+                table.name = Slot::said(Some(client.name.clone()));
                 if client.group != client.name {
-                    table.put("group", quoted(&client.group));
+                    table.group = Slot::said(Some(client.group.clone()));
                 }
-                table.put("start", quoted(&period_text(client.start)));
+                table.start = Slot::said(Range(client.start, client.start));
             } else {
                 let last = clients[index + run - 1].start;
-                table.put("name", quoted(&client.group));
-                table.put("count", run.to_string());
-                table.put("start", quoted(&period_range_text(client.start, last)));
+                table.name = Slot::said(Some(client.group.clone()));
+                table.count = Slot::said(Some(Whole(u32::try_from(run).unwrap_or(u32::MAX))));
+                table.start = Slot::said(Range(client.start, last));
             }
-            self.client(index, 0, &mut table);
-            out.push_str("\n[[clients]]\n");
-            table.push_to(out);
+            groups.push(table);
             index += run.max(1);
         }
+        groups.into_iter().collect()
     }
 
     /// How many clients from this one on are `group-1`, `group-2`, .. and do the same.
     fn run(&self, first: usize) -> usize {
         let clients = &self.scenario.clients;
-        let body = |index: usize| {
-            let mut table = Table::default();
-            self.client(index, index - first, &mut table);
-            table
-        };
+        let body = |index: usize| written(&self.client(index, index - first)).to_string();
         let group = &clients[first].group;
         let said = body(first);
         let mut run = clients[first..]
@@ -230,9 +232,10 @@ impl Writer<'_> {
     }
 
     /// What a client does, relative to its own address and its place in its group.
-    fn client(&self, index: usize, place: usize, table: &mut Table) {
+    fn client(&self, index: usize, place: usize) -> Client {
         let client: &ClientSpec = &self.scenario.clients[index];
         let own = client_instance(u32::try_from(index).unwrap_or(u32::MAX));
+        let mut table = Client::default();
         let mut spread = self.all_nodes();
         let first = place % spread.len().max(1);
         spread.rotate_left(first);
@@ -240,52 +243,54 @@ impl Writer<'_> {
             let names = client
                 .servers
                 .iter()
-                .map(|node| quoted(self.scenario.host_name(*node)));
-            table.put("connect", list(names));
+                .map(|node| self.scenario.host_name(*node));
+            let names = Names(names.map(str::to_owned).collect());
+            table.connect = Slot::said(Connect::Hosts(names));
         }
         if !client.register.is_empty() {
-            let entries = client.register.iter().map(|(key, said)| {
-                if *said == own {
-                    return service(key);
-                }
-                let mut entry = Table::default();
-                entry.put("service", service(key));
-                instance(said, &own, &mut entry);
-                entry.inline()
-            });
-            table.put("register", list(entries));
+            let entry = |(key, said): &(ServiceKey, Instance)| {
+                let mut entry = instance(said, &own);
+                entry.service = Slot::said(Some(Service(key.clone())));
+                Registered(entry)
+            };
+            table.register = Slot::said(client.register.iter().map(entry).collect());
         }
         if !client.batch.is_empty() {
-            let entries = client.batch.iter().map(|(key, said)| {
-                let mut entry = Table::default();
-                entry.put("service", service(key));
-                entry.put("instances", instances(said, &own));
-                entry.inline()
-            });
-            table.put("batch", list(entries));
+            let entry = |(key, said): &(ServiceKey, Vec<Instance>)| Batch {
+                service: Slot::said(Some(Service(key.clone()))),
+                instances: Slot::said(Some(instances(said, &own))),
+            };
+            table.batch = Slot::said(Batches(client.batch.iter().map(entry).collect()));
         }
         if !client.subscribe.is_empty() {
-            table.put("subscribe", list(client.subscribe.iter().map(service)));
+            let services = client.subscribe.iter().cloned().map(Service);
+            table.subscribe = Slot::said(services.collect());
         }
         if let Some(churn) = &client.churn {
-            let mut entry = Table::default();
-            entry.put("every", quoted(&period_text(churn.every)));
-            entry.put("from", quoted(&period_text(churn.from)));
-            entry.put("until", quoted(&period_text(churn.until)));
-            table.put("churn", entry.inline());
+            table.churn = Slot::said(Some(tables::Churn {
+                every: Slot::said(Some(churn.every)),
+                from: Slot::said(churn.from),
+                until: Slot::said(Some(churn.until)),
+            }));
         }
+        table
+    }
+
+    /// A list of hosts as TOML.
+    fn hosts(&self, hosts: &[HostId]) -> String {
+        self.names(hosts).write().to_string()
     }
 
     /// A list of hosts, by the shortest name that means the same.
-    fn hosts(&self, hosts: &[HostId]) -> String {
+    fn names(&self, hosts: &[HostId]) -> Names {
         let scenario = self.scenario;
         let (nodes, all) = (scenario.nodes.len(), scenario.hosts());
         let is = |low: usize, high: usize| hosts.iter().copied().eq((low..high).map(host));
         if let [one] = hosts {
-            return quoted(scenario.host_name(*one));
+            return Names::one(scenario.host_name(*one));
         }
         if hosts.is_empty() {
-            return list(std::iter::empty());
+            return Names(List::default());
         }
         for (name, low, high) in [
             ("nodes", 0, nodes),
@@ -293,7 +298,7 @@ impl Writer<'_> {
             ("all", 0, all),
         ] {
             if is(low, high) {
-                return quoted(name);
+                return Names::one(name);
             }
         }
         let group = scenario
@@ -303,10 +308,13 @@ impl Writer<'_> {
             let members =
                 (nodes..all).filter(|index| scenario.clients[*index - nodes].group == *group);
             if hosts.iter().copied().eq(members.map(host)) {
-                return quoted(group);
+                return Names::one(group);
             }
         }
-        list(hosts.iter().map(|host| quoted(scenario.host_name(*host))))
+        let names = hosts
+            .iter()
+            .map(|host| scenario.host_name(*host).to_owned());
+        Names(names.collect())
     }
 }
 
@@ -314,39 +322,31 @@ fn host(index: usize) -> HostId {
     HostId(u32::try_from(index).expect("a scenario has fewer hosts than that"))
 }
 
-fn service(named: &ServiceKey) -> String {
-    if let Some(text) = service_text(named) {
-        return quoted(&text);
-    }
-    let mut table = Table::default();
-    table.put("namespace", quoted(&named.namespace));
-    table.put("group", quoted(&named.group));
-    table.put("name", quoted(&named.name));
-    table.inline()
+fn counts(map: &BTreeMap<Str, u32>) -> Map<String, Count> {
+    let pairs = map.iter();
+    pairs
+        .map(|(who, count)| (who.to_string(), Whole(*count)))
+        .collect()
 }
 
-fn limits(limits: &ConnectionLimits) -> Table {
-    let mut table = Table::default();
-    if let Some(total) = limits.total {
-        table.put("total", total.to_string());
+fn limits(limits: &ConnectionLimits) -> Limits {
+    let count =
+        |count: Option<u32>| count.map_or_else(Slot::default, |n| Slot::said(Some(Whole(n))));
+    let mut table = Limits {
+        total: count(limits.total),
+        per_ip_default: count(limits.per_ip_default),
+        ..Limits::default()
+    };
+    if !limits.per_ip.is_empty() {
+        table.per_ip = Slot::said(counts(&limits.per_ip));
     }
-    if let Some(each) = limits.per_ip_default {
-        table.put("per-ip-default", each.to_string());
-    }
-    for (name, rules) in [("per-ip", &limits.per_ip), ("per-app", &limits.per_app)] {
-        if rules.is_empty() {
-            continue;
-        }
-        let mut entry = Table::default();
-        for (who, count) in rules {
-            entry.put(&key(who), count.to_string());
-        }
-        table.put(name, entry.inline());
+    if !limits.per_app.is_empty() {
+        table.per_app = Slot::said(counts(&limits.per_app));
     }
     table
 }
 
-fn instances(list_of: &[Instance], own: &Instance) -> String {
+fn instances(list_of: &[Instance], own: &Instance) -> Instances {
     let counted = |offset: i32| {
         let mut usual = own.clone();
         usual.port = i32::from(INSTANCE_PORT).saturating_add(offset);
@@ -356,49 +356,44 @@ fn instances(list_of: &[Instance], own: &Instance) -> String {
         .zip(list_of)
         .all(|(offset, said)| *said == counted(offset))
     {
-        return list_of.len().to_string();
+        return Instances::Count(u32::try_from(list_of.len()).unwrap_or(u32::MAX));
     }
-    list((0..).zip(list_of).map(|(offset, said)| {
-        let mut table = Table::default();
-        instance(said, &counted(offset), &mut table);
-        table.inline()
-    }))
+    let each = (0..).zip(list_of);
+    let each = each.map(|(offset, said)| Unnamed(instance(said, &counted(offset))));
+    Instances::Each(each.collect())
 }
 
 /// Where an instance differs from what the client would publish by itself.
-fn instance(said: &Instance, own: &Instance, table: &mut Table) {
+fn instance(said: &Instance, own: &Instance) -> tables::Instance {
+    let mut table = tables::Instance::default();
     if said.ip != own.ip {
-        table.put("ip", quoted(&said.ip));
+        table.ip = Slot::said(Some(said.ip.to_string()));
     }
     if said.port != own.port {
-        table.put("port", said.port.to_string());
+        table.port = Slot::said(Whole(said.port));
     }
     if said.weight != own.weight {
-        table.put("weight", format!("{:?}", said.weight.0));
+        table.weight = Slot::said(Heavy(said.weight));
     }
-    for (name, value, usual) in [
-        ("healthy", said.healthy, own.healthy),
-        ("enabled", said.enabled, own.enabled),
-        ("ephemeral", said.ephemeral, own.ephemeral),
+    for (slot, value, usual) in [
+        (&mut table.healthy, said.healthy, own.healthy),
+        (&mut table.enabled, said.enabled, own.enabled),
+        (&mut table.ephemeral, said.ephemeral, own.ephemeral),
     ] {
         if value != usual {
-            table.put(name, value.to_string());
+            *slot = Slot::said(value);
         }
     }
     if said.cluster_name != own.cluster_name {
-        table.put("cluster", quoted(&said.cluster_name));
+        table.cluster = Slot::said(said.cluster_name.to_string());
     }
     if !said.metadata.is_empty() {
-        let mut pairs = Table::default();
-        for (name, value) in said.metadata.iter() {
-            pairs.put(&key(name), quoted(value));
-        }
-        table.put("metadata", pairs.inline());
+        let pairs = said.metadata.iter();
+        let pairs = pairs.map(|(name, value)| (name.to_string(), value.to_string()));
+        table.metadata = Slot::said(Some(pairs.collect()));
     }
-    if let Some(id) = &said.instance_id {
-        table.put("instance-id", quoted(id));
-    }
-    if let Some(name) = &said.service_name {
-        table.put("service-name", quoted(name));
-    }
+    let text = |text: &Str| Slot::said(Some(text.to_string()));
+    table.instance_id = said.instance_id.as_ref().map_or_else(Slot::default, text);
+    table.service_name = said.service_name.as_ref().map_or_else(Slot::default, text);
+    table
 }

@@ -1,12 +1,15 @@
 //! The timeline: what happens, as an entry of the file says it.
 
 use distro_core::time::Period;
+use distro_node::text::kind::Kind;
+use distro_node::text::table::written;
 
 use super::super::address::client_instance;
+use super::super::kinds::Service;
 use super::super::model::{Action, ClientOp, Fault, HostFault, HostId, NodeOp, Path, What};
 use super::super::value::period_text;
 use super::toml_text::{Table, list, quoted};
-use super::{Writer, instance, instances, limits, service};
+use super::{Writer, instance, instances, limits};
 
 impl Writer<'_> {
     pub(super) fn action(&self, action: &Action) -> Table {
@@ -74,7 +77,7 @@ impl Writer<'_> {
             }
         };
         for (key, value) in values {
-            table.put(key, value);
+            table.put(key, value.to_string());
         }
     }
 
@@ -91,10 +94,16 @@ impl Writer<'_> {
         };
         table.put("call", quoted(kind));
         table.put("client", quoted(self.scenario.host_name(client)));
-        table.put("service", service(key));
+        table.put("service", Service(key.clone()).write().to_string());
         match op {
-            ClientOp::Register(_, said) => instance(said, &own, table),
-            ClientOp::Batch(_, said) => table.put("instances", instances(said, &own)),
+            ClientOp::Register(_, said) => {
+                for (key, value) in written(&instance(said, &own)).iter() {
+                    table.put(key, value.to_string().trim().to_owned());
+                }
+            }
+            ClientOp::Batch(_, said) => {
+                table.put("instances", instances(said, &own).write().to_string())
+            }
             ClientOp::Deregister(_)
             | ClientOp::Subscribe(_)
             | ClientOp::Unsubscribe(_)
@@ -104,7 +113,7 @@ impl Writer<'_> {
 
     fn operate(&self, node: HostId, op: &NodeOp, table: &mut Table) {
         let (kind, key, value) = match op {
-            NodeOp::SetLimits(new) => ("set-limits", "limits", limits(new).inline()),
+            NodeOp::SetLimits(new) => ("set-limits", "limits", limits(new).write().to_string()),
             NodeOp::Rebalance { keep, .. } => ("rebalance", "keep", keep.to_string()),
             NodeOp::SetMembers(members) => ("set-members", "members", self.hosts(members)),
         };

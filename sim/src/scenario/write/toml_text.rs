@@ -57,27 +57,3 @@ pub(in crate::scenario) fn quoted(text: &str) -> String {
     out.push('"');
     out
 }
-
-/// A text in triple quotes that keeps its line breaks.
-pub(super) fn paragraph(text: &str) -> String {
-    let mut out = String::from("\"\"\"\n");
-    for c in text.chars() {
-        if c == '\n' {
-            out.push('\n');
-        } else {
-            push_escaped(&mut out, c);
-        }
-    }
-    out.push_str("\"\"\"");
-    out
-}
-
-/// A key, in quotes when it needs them.
-pub(super) fn key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if !name.is_empty() && name.chars().all(bare) {
-        name.to_owned()
-    } else {
-        quoted(name)
-    }
-}

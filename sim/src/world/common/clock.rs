@@ -3,8 +3,6 @@
 use distro_core::rng::Rng;
 use distro_core::time::{Mono, Now, Period, Wall};
 
-use crate::world::script::stage::Turn;
-
 /// Every host's wall clock at the start of a run: 2026-01-01T00:00:00Z, in Unix milliseconds.
 pub(crate) const EPOCH_MILLIS: i64 = 1_767_225_600_000;
 
@@ -12,6 +10,17 @@ pub(crate) const EPOCH_MILLIS: i64 = 1_767_225_600_000;
 /// never comparable, and nothing may depend on one that starts at zero.
 const BOOT_MAX: Period = Period::from_secs(1_000);
 const MILLION: i128 = 1_000_000;
+
+/// A change of a host's clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The wall clock jumps, by signed milliseconds.
+    Wall(i64),
+    /// The monotonic clock jumps forward.
+    Mono(Period),
+    /// Both run this much faster than they did, in parts per million.
+    Rate(i64),
+}
 
 /// The clocks of one host. Both run on the same oscillator, so drift moves both; each jumps for
 /// itself. They belong to the host and go on while its process is paused or dead.

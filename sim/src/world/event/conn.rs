@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use distro_core::ids::{NodeId, RequestId};
-use distro_core::message::{MessageKind, Request, Response};
+use distro_core::message::{MessageKind, Received, Response};
 
 /// Requests whose kind is remembered per direction, so that a fault on a kind also finds the
 /// response. Why: far more than any machine has under way; beyond it the oldest is forgotten.
@@ -28,7 +28,7 @@ pub(crate) enum Payload {
     /// The sender does not know this connection.
     Rst,
     /// A request.
-    Request(RequestId, Request),
+    Request(RequestId, Received),
     /// A response.
     Response(RequestId, Response),
 }

@@ -1,10 +1,11 @@
 //! What runs on a simulated host: a core state machine behind one small trait, so that the hosts
 //! and the network do not care which it is (and tests bring one of their own).
 
+use distro_core::config::in_one_line;
 use distro_core::event::Event as NodeEvent;
 use distro_core::ids::{ConnId, NodeId, RequestId, Str};
 use distro_core::io::{CloseReason, Command, Input, Listener, Output, SendError};
-use distro_core::message::{Request, Response};
+use distro_core::message::{Received, Request, Response};
 use distro_core::node::Node;
 use distro_core::sdk::Sdk;
 use distro_core::sdk::io::{Answer, CallError, SdkEvent, SdkInput, SdkOutput};
@@ -41,7 +42,7 @@ pub(crate) enum Arrival {
         conn: ConnId,
         peer: HostId,
         id: RequestId,
-        request: Request,
+        received: Received,
     },
     /// The peer answers.
     Response {
@@ -187,7 +188,7 @@ fn start_node(birth: &Birth<'_>, index: usize) -> Result<Process, String> {
     let name = &birth.scenario.nodes[index].name;
     Node::new(node_config(birth, index), birth.now)
         .map(|node| Process::Node(Box::new(node)))
-        .map_err(|problems| format!("{name} does not start: {}", problems.join("; ")))
+        .map_err(|problems| format!("{name} does not start: {}", in_one_line(&problems)))
 }
 
 fn start_sdk(birth: &Birth<'_>) -> Result<Process, String> {
@@ -220,8 +221,8 @@ fn node_input(arrival: Arrival) -> Option<Input> {
         Arrival::DialFailed { member, refused } => Input::DialFailed { member, refused },
         Arrival::Closed { conn, .. } => Input::ConnClosed { conn },
         Arrival::Request {
-            conn, id, request, ..
-        } => Input::Request { conn, id, request },
+            conn, id, received, ..
+        } => Input::Request { conn, id, received },
         Arrival::Response {
             conn, id, response, ..
         } => Input::Response { conn, id, response },
@@ -239,8 +240,8 @@ fn sdk_input(arrival: Arrival) -> Option<SdkInput> {
         Arrival::DialFailed { .. } => SdkInput::DialFailed,
         Arrival::Closed { conn, .. } => SdkInput::ConnClosed { conn },
         Arrival::Request {
-            conn, id, request, ..
-        } => SdkInput::Request { conn, id, request },
+            conn, id, received, ..
+        } => SdkInput::Request { conn, id, received },
         Arrival::Response {
             conn, id, response, ..
         } => SdkInput::Response { conn, id, response },

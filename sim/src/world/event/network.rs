@@ -2,7 +2,7 @@
 
 use distro_core::ids::{ConnId, NodeId, RequestId, Str};
 use distro_core::io::{CloseReason, SendError};
-use distro_core::message::{MalformedRequest, Request, Response, ResponseBody, code};
+use distro_core::message::{Malformed, Received, Request, Response, ResponseBody, code};
 use distro_core::rng::Rng;
 
 use super::World;
@@ -121,10 +121,10 @@ impl Network {
 fn corrupted(payload: Payload) -> Payload {
     let message = Str::from("unreadable");
     match payload {
-        Payload::Request(id, request) => {
-            let type_name = Str::from(request.type_name());
-            let malformed = MalformedRequest { type_name, message };
-            Payload::Request(id, Request::Malformed(Box::new(malformed)))
+        Payload::Request(id, received) => {
+            let type_name = Str::from(received.type_name());
+            let malformed = Malformed { type_name, message };
+            Payload::Request(id, Received::Malformed(Box::new(malformed)))
         }
         Payload::Response(id, _) => {
             Payload::Response(id, Response::error(code::BAD_GATEWAY, &message))
@@ -209,7 +209,7 @@ impl<M: Machine> World<'_, M> {
                 request: &request,
             },
         );
-        self.transmit(index, end, Payload::Request(id, request), fate);
+        self.transmit(index, end, Payload::Request(id, request.into()), fate);
     }
 
     /// A process sends a response.

@@ -227,18 +227,8 @@ impl<M: Machine> World<'_, M> {
                 conn,
                 peer,
                 id,
-                ref request,
-            } => {
-                self.see(
-                    host,
-                    Seen::RequestReceived {
-                        conn,
-                        peer,
-                        id,
-                        request,
-                    },
-                );
-            }
+                ref received,
+            } => self.see(host, Seen::received(conn, peer, id, received)),
             Arrival::Response {
                 conn,
                 peer,

@@ -96,7 +96,7 @@ impl<M: Machine> World<'_, M> {
                 }
             }
             Payload::Fin | Payload::Rst => self.ended(conn, to),
-            Payload::Request(id, request) => {
+            Payload::Request(id, received) => {
                 if let Some((conn, peer)) = self.receiver(conn, to) {
                     self.deliver(
                         host,
@@ -104,7 +104,7 @@ impl<M: Machine> World<'_, M> {
                             conn,
                             peer,
                             id,
-                            request,
+                            received,
                         },
                     );
                 }

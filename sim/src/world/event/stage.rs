@@ -9,9 +9,10 @@ use super::machine::{Arrival, Machine};
 use super::queue::Event;
 use crate::observe::Seen;
 use crate::scenario::model::{Action, ClientOp, ConnFault, LinkFault, Path};
+use crate::world::common::clock::Turn;
 use crate::world::common::rules::Scope;
 use crate::world::script::Due;
-use crate::world::script::stage::{Done, Order, Stage, Turn};
+use crate::world::script::stage::{Done, Order, Stage};
 
 impl<M: Machine> Stage for World<'_, M> {
     fn now(&self) -> u64 {

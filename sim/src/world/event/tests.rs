@@ -6,7 +6,7 @@
 
 use distro_core::config::ConnectionLimits;
 use distro_core::ids::{ConnId, NodeId, RequestId, Str};
-use distro_core::message::naming::{Instance, ServiceKey};
+use distro_core::message::naming::{Instance, InstanceOperation, InstanceRequest, ServiceKey};
 use distro_core::message::{Request, Response, ResponseBody};
 use distro_core::node::Node;
 use distro_core::profile::Profile;
@@ -33,13 +33,22 @@ pub(super) struct Probe {
     deadline: Option<Mono>,
 }
 
+/// A request whose size goes by the name, and that asks for nothing.
+fn question(service: ServiceKey) -> Request {
+    Request::Instance(Box::new(InstanceRequest {
+        service,
+        operation: InstanceOperation::Deregister,
+        instance: Instance::new("", 0),
+    }))
+}
+
 impl Probe {
     fn call(&mut self, now: Now, op: ClientOp, out: &mut Vec<Effect>) {
         match op {
             ClientOp::Query(key) => {
                 self.asked += 1;
                 if let Some(conn) = self.conn {
-                    let request = Request::Unknown(key.name);
+                    let request = question(key);
                     out.push(Effect::Request(conn, RequestId(self.asked), request));
                 }
             }
@@ -225,7 +234,7 @@ pub(super) fn received(seen: &[(u64, u32, String)]) -> Vec<String> {
         .iter()
         .filter(|(_, host, what)| *host == NODE.0 && what.starts_with("RequestReceived"));
     requests
-        .filter_map(|(_, _, what)| what.split('"').nth(1).map(str::to_owned))
+        .filter_map(|(_, _, what)| what.split('"').nth(5).map(str::to_owned))
         .collect()
 }
 

@@ -16,9 +16,9 @@ use distro_core::time::{Now, Period};
 
 use crate::scenario::model::{HostId, LinkFault, LinkSpec, Path, Scenario};
 use crate::world::common::clock::Clock;
+use crate::world::common::clock::Turn;
 use crate::world::common::nodes_of;
 use crate::world::common::rules::{Fate, Rules};
-use crate::world::script::stage::Turn;
 
 /// Requests whose kind is remembered per connection and direction. The oldest goes first.
 const KINDS_MAX: usize = 4_096;

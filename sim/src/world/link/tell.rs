@@ -71,15 +71,10 @@ impl<S: Sees> Tap<Input, Output> for HostTap<S> {
             Input::Request {
                 conn,
                 id,
-                ref request,
+                ref received,
             } => {
                 if let Some(peer) = self.peers.get(&conn).copied() {
-                    self.see(Seen::RequestReceived {
-                        conn,
-                        peer,
-                        id,
-                        request,
-                    });
+                    self.see(Seen::received(conn, peer, id, received));
                 }
             }
             Input::Response {
@@ -179,15 +174,10 @@ impl<S: Sees> Tap<SdkInput, SdkOutput> for ClientTap<S> {
             SdkInput::Request {
                 conn,
                 id,
-                ref request,
+                ref received,
             } => {
                 if let Some(peer) = tap.peers.get(&conn).copied() {
-                    tap.see(Seen::RequestReceived {
-                        conn,
-                        peer,
-                        id,
-                        request,
-                    });
+                    tap.see(Seen::received(conn, peer, id, received));
                 }
             }
             SdkInput::Response {

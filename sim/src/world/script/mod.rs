@@ -18,8 +18,9 @@ use crate::scenario::model::{
     Action, Fault, HostFault, HostId, LinkFault, NodeFault, Scenario, What,
 };
 use crate::world::common::application::Application;
+use crate::world::common::clock::Turn;
 use crate::world::common::nodes_of;
-use stage::{Done, Order, Stage, Turn};
+use stage::{Done, Order, Stage};
 
 /// What could not be done, or not wholly: the line in the file, and why.
 pub(crate) type Skipped = Vec<(u32, String)>;

@@ -7,20 +7,10 @@ use distro_core::time::Period;
 use super::Due;
 use crate::scenario::address;
 use crate::scenario::model::{Action, ClientOp, ConnFault, LinkFault, NodeOp, Path};
+use crate::world::common::clock::Turn;
 
 /// Whether it was done; if not, why the run cannot go on.
 pub(crate) type Done = Result<(), String>;
-
-/// A change of a host's clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// The wall clock jumps, by signed milliseconds.
-    Wall(i64),
-    /// The monotonic clock jumps forward.
-    Mono(Period),
-    /// Both run this much faster than they did, in parts per million.
-    Rate(i64),
-}
 
 /// What a node is told to do from outside the cluster.
 #[derive(Debug, Clone, Copy)]

@@ -111,22 +111,8 @@ fn told(entries: &[&str]) -> Vec<String> {
 
 #[test]
 fn pauses_that_overlap_are_one() {
-    let pause = "fault = \"pause\"; hosts = \"n1\"; for = \"20s\"";
-    // The file of two overlapping pauses is refused, so the second one is of both nodes.
-    let told = told(&[
-        &format!("at = \"10s\"; {pause}"),
-        "at = \"30s\"; fault = \"pause\"; hosts = \"n2\"; for = \"5s\"",
-    ]);
-    assert_eq!(
-        told,
-        [
-            "10 pause 0 true",
-            "30 pause 0 false",
-            "30 pause 1 true",
-            "35 pause 1 false"
-        ]
-    );
-    let mut scenario = file(&[&format!("at = \"10s\"; {pause}")]);
+    let mut scenario = file(&["at = \"10s\"; for = \"20s\"; fault = \"pause\"; hosts = \"n1\""]);
+    // No file may say this: a paused host does nothing, so it cannot be paused.
     let mut again = scenario.timeline[0].clone();
     again.at = Period::from_secs(20);
     scenario.timeline.push(again);
@@ -182,7 +168,7 @@ fn a_rolling_restart_ends_when_the_last_host_is_back() {
         ]
     );
     let why = "n1 is not running and cannot be operated".to_owned();
-    assert_eq!(skipped, [(13, why)]);
+    assert_eq!(skipped, [(12, why)]);
 }
 
 #[test]

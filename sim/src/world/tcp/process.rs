@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-use distro_core::config::{ConnectionLimits, Timing};
+use distro_core::config::{ConnectionLimits, TimingKey};
 use distro_core::ids::Str;
 use distro_core::profile::Profile;
 use rustix::process::{Pid, Signal, kill_process};
@@ -194,14 +194,14 @@ pub(super) fn listed(plan: &Plan, node: HostId, members: &[HostId]) -> Vec<Strin
 
 /// Keys that the scenario sets, with their values.
 fn settings(scenario: &Scenario) -> Vec<(String, String)> {
-    let mut timing = scenario.timing(Profile::DISTRO);
-    let names = Timing::fields().into_iter();
-    let mut settings: Vec<(String, String)> = names
-        .filter_map(|(name, _, _)| {
-            let period = timing.field_mut(&name)?;
-            Some((format!("timing.{name}"), format!("{}us", period.0)))
-        })
-        .collect();
+    let timing = scenario.timing(Profile::DISTRO);
+    let time = |key: &TimingKey| {
+        (
+            format!("timing.{}", key.name()),
+            format!("{}us", timing[*key].0),
+        )
+    };
+    let mut settings: Vec<(String, String)> = TimingKey::ALL.iter().map(time).collect();
     let bytes = scenario.message_bytes_max.to_string();
     settings.push(("message-bytes-max".to_owned(), bytes));
     settings.extend(limits(&scenario.limits));

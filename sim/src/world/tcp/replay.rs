@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::rc::Rc;
 use std::vec::IntoIter;
 
-use distro_core::config::Config;
+use distro_core::config::{Config, in_one_line};
 use distro_core::hash::hash_of;
 use distro_core::ids::Str;
 use distro_core::io::{Input, Output};
@@ -252,7 +252,7 @@ impl Part {
 }
 
 fn new_node(config: Config, born: Now) -> Result<Node, String> {
-    Node::new(config, born).map_err(|why| why.join("; "))
+    Node::new(config, born).map_err(|why| in_one_line(&why))
 }
 
 /// Takes all steps once: each has to put out what was recorded. Notes how late the machine was for

@@ -14,8 +14,9 @@ use crate::scenario::model::{
     Action, ClientOp, ConnFault, Fault, HostFault, HostId, LinkFault, NodeFault, NodeOp, Path,
     Scenario, What,
 };
+use crate::world::common::clock::Turn;
 use crate::world::link::BANDWIDTH_NOTE;
-use crate::world::script::stage::{Done, Order, Stage, Turn};
+use crate::world::script::stage::{Done, Order, Stage};
 use crate::world::script::{self, Can, Due, Skipped};
 
 /// Why no clock is changed.

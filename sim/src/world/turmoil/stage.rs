@@ -7,9 +7,10 @@ use super::Driver;
 use super::lives::Waiting;
 use crate::observe::Seen;
 use crate::scenario::model::{Action, ClientOp, ConnFault, Fault, LinkFault, Path, What};
+use crate::world::common::clock::Turn;
 use crate::world::link::BANDWIDTH_NOTE;
 use crate::world::link::fabric::Power;
-use crate::world::script::stage::{Done, Order, Stage, Turn};
+use crate::world::script::stage::{Done, Order, Stage};
 use crate::world::script::{Can, Due};
 
 /// What this world can do of an action.

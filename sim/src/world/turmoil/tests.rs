@@ -397,7 +397,7 @@ fn unreadable_requests_are_refused_and_nothing_breaks() {
     );
     let ran = ran(&scenario(20, vec![(6, corrupt, Period::from_secs(4))]));
     let malformed = ran.seen.iter().filter(|(_, host, what)| {
-        *host == N1.0 && what.starts_with("RequestReceived") && what.contains("Malformed")
+        *host == N1.0 && what.starts_with("Unhandled") && what.contains("Malformed")
     });
     assert!(malformed.count() > 0);
     ran.all_list(2);

@@ -159,7 +159,7 @@ fn a_fault_on_a_kind_takes_its_responses_and_spares_other_kinds() {
     let other = Fault::Link(kinds(MessageKind::Verify), LinkFault::Partition);
     let spared = seen(&scenario(1).fault(500, 10_000, other).ask(1_000, "a"));
     assert_eq!(times(&spared, CLIENT, &["ResponseReceived"]), [1_020]);
-    let same = Fault::Link(kinds(MessageKind::Unknown), LinkFault::Partition);
+    let same = Fault::Link(kinds(MessageKind::Register), LinkFault::Partition);
     let taken = seen(
         &scenario(1)
             .fault(500, 10_000, same)
@@ -244,10 +244,7 @@ fn corrupt_messages_arrive_unreadable() {
         },
     );
     let seen = seen(&scenario(1).fault(500, 9_000, corrupt).ask(1_000, "a"));
-    assert_eq!(
-        times(&seen, NODE, &["RequestReceived", "Malformed"]),
-        [1_010]
-    );
+    assert_eq!(times(&seen, NODE, &["Unhandled", "Malformed"]), [1_010]);
     assert_eq!(
         times(&seen, CLIENT, &["ResponseReceived", "error_code: 502"]),
         [1_020]
@@ -259,8 +256,8 @@ fn a_narrow_link_delays_and_then_is_busy() {
     let narrow = Fault::Link(
         path(CLIENT, NODE),
         LinkFault::Bandwidth {
-            bytes_per_second: 2_010,
-            queue_bytes: 450,
+            bytes_per_second: 4_570,
+            queue_bytes: 1_000,
         },
     );
     let run = scenario(1)

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use distro_core::ids::{ClientId, Revision};
-use distro_core::message::naming::Published;
+use distro_core::message::ResponseBody;
+use distro_core::message::distro::{ClientSyncData, DistroDataResponse};
+use distro_core::message::naming::{Instance, Published, ServiceKey};
 
 use super::*;
 
@@ -25,14 +27,6 @@ fn a_snapshot_grows_with_its_records_until_it_is_over_the_limit() {
     assert_eq!(response(&snapshot(100)) - BASE, 100 * one);
     assert!(!response_over(&snapshot(10), 10 * one + BASE));
     assert!(response_over(&snapshot(11), 10 * one + BASE));
-}
-
-#[test]
-fn metadata_counts() {
-    let mut rich = Instance::new("10.1.0.1", 8080);
-    let plain = instance(&rich);
-    rich.metadata.insert("k".into(), "v".repeat(1_000).into());
-    assert!(instance(&rich) > plain + 1_000);
 }
 
 #[test]
