@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use distro_core::time::Period;
 use serde_json::{Value, json};
 
-use crate::judge::CheckResult;
+use crate::check::verdict::CheckResult;
 use crate::outcome::{Outcome, RunOptions};
 use crate::run::run;
 use crate::scenario::model::{Scenario, WorldKind};
@@ -294,7 +294,7 @@ pub fn guarded(scenario: &Scenario, options: &RunOptions) -> Result<Outcome, Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::Verdict;
+    use crate::check::verdict::Verdict;
 
     fn outcome(checks: &[(u64, u64, Option<u64>)]) -> Result<Outcome, String> {
         let names = [("S1", "single writer"), ("L2", "change visible on peer")];

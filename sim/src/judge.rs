@@ -1,83 +1,26 @@
 //! The checks' common frame: what they see and what they say.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use distro_core::message::naming::ServiceInfo;
+use distro_core::message::naming::{Instance, ServiceInfo};
 use distro_core::message::{Request, ResponseBody};
-use distro_core::node::Node;
-use distro_core::sdk::Sdk;
 use distro_core::time::{Mono, Period};
 
 use crate::check::facts::Facts;
 use crate::check::found::{Found, Moment};
 use crate::check::kind::{KINDS, Kind};
-use crate::check::mirror::{Place, PlaceSet};
+use crate::check::mirror::{Place, Places};
+use crate::check::verdict::Verdict;
 use crate::check::wall::History;
 use crate::check::{self, Check, Context, Listing};
-use crate::observe::{Observation, Seen};
-use crate::scenario::model::{HostId, Scenario};
+use crate::observe::{Observation, Seen, Tables};
+use crate::scenario::model::Scenario;
 
 /// How often overdue duties are looked for. A duty's deadline is exact whatever this is; only the
 /// trace entry at which a miss is noticed depends on it.
 const TICK: Period = Period::from_millis(250);
 /// How often a node whose tables keep changing is scanned.
 const SCAN: Period = Period::from_secs(5);
-
-/// The machines of a run, to look at.
-pub trait Tables {
-    /// Looks at a node; does nothing when its process is not running.
-    fn with_node(&self, host: HostId, look: &mut dyn FnMut(&Node));
-    /// Looks at a client; does nothing when its process is not running.
-    fn with_sdk(&self, host: HostId, look: &mut dyn FnMut(&Sdk));
-}
-
-/// One broken promise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The property, such as `S4`.
-    pub check: &'static str,
-    /// What happened, in one sentence that names hosts and records.
-    pub text: String,
-    /// The first moment at which it was broken.
-    pub at: Mono,
-    /// Number of the trace entry at that moment.
-    pub entry: u64,
-    /// The bound that was promised, for properties that have one.
-    pub bound: Option<Period>,
-    /// What was measured against it.
-    pub measured: Option<Period>,
-}
-
-/// What became of one check in one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckResult {
-    /// The property, such as `L2`.
-    pub check: &'static str,
-    /// Its name in words, such as `change visible on peer`.
-    pub name: &'static str,
-    /// How often it was judged. Zero: this run gave no occasion.
-    pub judged: u64,
-    /// The largest measured time, for properties with a bound.
-    pub worst: Option<Period>,
-    /// The bound at that time.
-    pub bound: Option<Period>,
-    /// How often it was broken.
-    pub broken: u64,
-}
-
-/// What all checks say of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Verdict {
-    /// The first violation of each property, in time order.
-    pub violations: Vec<Violation>,
-    /// Every check, in the order S1..S17, L1..L12.
-    pub checks: Vec<CheckResult>,
-    /// How often each rare path was reached.
-    pub marks: BTreeMap<&'static str, u64>,
-    /// The history of all tables as one number; see [`check::wall`].
-    pub history_hash: u64,
-}
 
 /// All checks over one run.
 #[derive(Debug)]
@@ -88,7 +31,7 @@ pub struct Judge {
     /// Which checks asked for each kind, by index into `checks`.
     interested: [Vec<u8>; KINDS],
     history: History,
-    places: Vec<Place>,
+    taken: Taken,
     next_tick: Mono,
     next_scan: Mono,
     /// By node: it is to be scanned even when nothing changes.
@@ -112,7 +55,7 @@ impl Judge {
             checks,
             interested,
             history: History::default(),
-            places: Vec::new(),
+            taken: Taken::default(),
             next_tick: Mono(0) + TICK,
             next_scan: Mono(0) + SCAN,
             scan_again: vec![false; scenario.nodes.len()],
@@ -142,14 +85,13 @@ impl Judge {
             };
             return dispatch(&mut self.checks, interested, &cx, seen, &mut self.found);
         };
-        let set = take_apart(info, &mut self.places);
-        let service = self.facts.services.number(&info.service);
+        self.taken.take_apart(info, &mut self.facts.known.places);
+        let service = self.facts.known.services.number(&info.service);
         let whole = info.clusters.is_empty();
         let listing = Listing {
             info,
             service,
-            places: &self.places,
-            set,
+            places: &self.taken.places,
             whole,
         };
         let cx = Context {
@@ -251,16 +193,26 @@ fn listed<'a>(kind: Kind, seen: &Seen<'a>) -> Option<&'a Arc<ServiceInfo>> {
 }
 
 /// The places in a list, in order, each once.
-fn take_apart(info: &ServiceInfo, places: &mut Vec<Place>) -> PlaceSet {
-    places.clear();
-    places.extend(info.hosts.iter().map(|instance| Place::of(instance)));
-    places.sort_unstable();
-    places.dedup();
-    let mut set = PlaceSet::default();
-    for place in places {
-        set.add(*place);
+#[derive(Debug, Default)]
+struct Taken {
+    places: Vec<Place>,
+    /// The list they are of. Why: a node sends one list to many subscribers.
+    of: Option<Arc<[Arc<Instance>]>>,
+}
+
+impl Taken {
+    fn take_apart(&mut self, info: &ServiceInfo, numbers: &mut Places) {
+        let same = |of: &Arc<[Arc<Instance>]>| Arc::ptr_eq(of, &info.hosts);
+        if self.of.as_ref().is_some_and(same) {
+            return;
+        }
+        self.of = Some(info.hosts.clone());
+        self.places.clear();
+        let all = info.hosts.iter().map(|instance| numbers.number(instance));
+        self.places.extend(all);
+        self.places.sort_unstable();
+        self.places.dedup();
     }
-    set
 }
 
 fn dispatch(

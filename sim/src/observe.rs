@@ -5,6 +5,8 @@ use distro_core::event::Event;
 use distro_core::ids::{ConnId, RequestId};
 use distro_core::io::CloseReason;
 use distro_core::message::{Received, Request, Response};
+use distro_core::node::Node;
+use distro_core::sdk::Sdk;
 use distro_core::sdk::io::{Answer, CallError, SdkEvent};
 use distro_core::time::Mono;
 
@@ -141,6 +143,14 @@ pub enum Seen<'a> {
         /// The action.
         action: &'a Action,
     },
+}
+
+/// The machines of a run, to look at.
+pub trait Tables {
+    /// Looks at a node; does nothing when its process is not running.
+    fn with_node(&self, host: HostId, look: &mut dyn FnMut(&Node));
+    /// Looks at a client; does nothing when its process is not running.
+    fn with_sdk(&self, host: HostId, look: &mut dyn FnMut(&Sdk));
 }
 
 impl<'a> Seen<'a> {

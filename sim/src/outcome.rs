@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use distro_core::profile::Profile;
 use distro_core::time::Period;
 
-use crate::judge::Verdict;
+use crate::check::verdict::Verdict;
 use crate::scenario::model::WorldKind;
 
 /// How to run.

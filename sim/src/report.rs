@@ -4,7 +4,7 @@ use distro_core::profile::Profile;
 use distro_core::time::Period;
 use serde_json::{Value, json};
 
-use crate::judge::{CheckResult, Violation};
+use crate::check::verdict::{CheckResult, Violation};
 use crate::outcome::Outcome;
 use crate::scenario::model::{Scenario, WorldKind};
 use crate::scenario::profile_text;

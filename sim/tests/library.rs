@@ -11,8 +11,19 @@ use distro_sim::scenario::model::{Scenario, WorldKind};
 
 const WORLDS: [WorldKind; 2] = [WorldKind::Event, WorldKind::Turmoil];
 
+/// What every scenario of the library is, and what was found by random lives and mended.
 fn library() -> Vec<Scenario> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let mut all = folder("../scenarios");
+    all.extend(found());
+    all
+}
+
+fn found() -> Vec<Scenario> {
+    folder("../scenarios/found")
+}
+
+fn folder(folder: &str) -> Vec<Scenario> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut paths: Vec<_> = std::fs::read_dir(folder)
         .expect("the library is there")
         .map(|entry| entry.expect("it can be read").path())
@@ -64,6 +75,19 @@ fn the_library_holds_under_distro_with_several_seeds() {
 }
 
 #[test]
+fn what_was_found_and_mended_holds_in_turmoil_too() {
+    for scenario in found() {
+        if !scenario.worlds.contains(&WorldKind::Turmoil) {
+            continue;
+        }
+        for seed in [scenario.seed, 7] {
+            let outcome = life(&scenario, WorldKind::Turmoil, seed, None);
+            assert_eq!(broken(&outcome), [""; 0], "{} seed {seed}", scenario.name);
+        }
+    }
+}
+
+#[test]
 fn every_release_fails_where_it_failed_in_both_worlds() {
     let mut killed = 0;
     for scenario in &library() {
@@ -102,7 +126,8 @@ fn every_check_has_an_occasion_somewhere_in_the_library() {
 #[test]
 fn clients_over_grpc_get_the_verdicts_that_clients_over_tcp_get() {
     let mut differ = Vec::new();
-    for mut scenario in library() {
+    let meant = |scenario: &Scenario| scenario.worlds.contains(&WorldKind::Turmoil);
+    for mut scenario in library().into_iter().filter(meant) {
         let profiles = scenario.expect.fails.clone();
         let profiles = profiles.keys().map(|name| Profile::from_name(name));
         for profile in [None].into_iter().chain(profiles) {

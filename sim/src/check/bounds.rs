@@ -83,9 +83,10 @@ impl Bounds {
         self.lossy(self.timing.sync_delay + self.timing.delay_tick) + self.rtt
     }
 
-    /// A change or removal leaves for a target (S17).
+    /// A change or removal leaves for a target (S17): with base loss, after the sync before it has
+    /// failed and the target is UP again.
     pub fn sync_sent(&self) -> Period {
-        self.slow(self.timing.sync_delay + self.timing.delay_tick)
+        self.lossy(self.timing.sync_delay + self.timing.delay_tick)
             + Period::from_millis(100)
             + self.rtt
     }
@@ -93,6 +94,11 @@ impl Bounds {
     /// A push reaches a subscriber (L6).
     pub fn push(&self) -> Period {
         self.lossy(self.timing.push_delay + self.timing.delay_tick) + self.rtt
+    }
+
+    /// A push leaves the node at the latest (S14).
+    pub fn push_leaves(&self) -> Period {
+        self.slow(self.timing.push_delay + self.timing.delay_tick)
     }
 
     /// How far back an answer may look (S6).
@@ -141,7 +147,7 @@ impl Bounds {
     /// back-off is long.
     pub fn returned(&self, noticed: bool, dead: u64, waited: bool) -> Period {
         let t = &self.timing;
-        let tries = t.connect_timeout.times(1 + dead) + t.redo_interval + t.delay_tick.times(10);
+        let tries = t.connect_timeout + t.redo_interval + t.delay_tick.times(10);
         let back_off = t.reconnect_step.times(c::RECONNECT_STEPS_MAX);
         let silent = if noticed {
             Period::ZERO
@@ -153,7 +159,21 @@ impl Bounds {
         } else {
             Period::ZERO
         };
-        self.lossy(tries + wait) + silent + self.rtt.times(4)
+        self.lossy(tries + wait) + silent + self.rtt.times(4) + self.tries_in_vain(dead, 0)
+    }
+
+    /// What a client loses at servers that it can't have (L3): a dial or a server check each. Where
+    /// messages only come late or not all, a try may fail as late as at the setup; and so may one
+    /// that was under way when its server was lost.
+    pub fn tries_in_vain(&self, servers: u64, slow: u64) -> Period {
+        let t = &self.timing;
+        let late = t.connect_timeout + t.setup_ack_timeout;
+        let under_way = if servers > 0 {
+            t.setup_ack_timeout.saturating_sub(t.connect_timeout)
+        } else {
+            Period::ZERO
+        };
+        self.slow(t.connect_timeout.times(servers) + late.times(slow) + under_way)
     }
 
     /// A node is ready when its peers answer (L7).
@@ -182,6 +202,16 @@ impl Bounds {
     pub fn grace_over(&self) -> Period {
         let t = &self.timing;
         self.slow(t.return_grace + t.client_clean_interval + t.delay_tick) + self.rtt
+    }
+
+    /// The record of a client that was sent away and did not arrive is given up (L4, S13).
+    pub fn departed(&self) -> Period {
+        self.slow(self.timing.return_grace + self.timing.delay_tick)
+    }
+
+    /// Clients of an earlier life are not gone before (S14).
+    pub fn grace_min(&self) -> Period {
+        self.fast(self.timing.return_grace)
     }
 
     /// A node that heard again of an owner after a lease may still act on the silence.
@@ -227,6 +257,69 @@ impl Bounds {
         let more = t.report_unhealthy_interval.max(t.report_timeout) + t.report_timeout;
         let reports = more.times(u64::from(c::REPORT_FAILURES_MAX));
         self.suspected(noticed) + self.slow(reports) + self.rtt
+    }
+
+    /// A live member that is not UP because reports got lost is UP again (L11): at once where
+    /// nothing gets lost.
+    pub fn suspected_in_vain(&self) -> Period {
+        let t = &self.timing;
+        if self.tries == 1 && self.grain == GRAIN {
+            return Period::ZERO;
+        }
+        let again = t.report_unhealthy_interval + t.report_timeout;
+        self.slow(again).times(self.tries) + self.rtt
+    }
+
+    /// Over how long messages are counted (S16).
+    pub fn work_window(&self) -> Period {
+        self.verify_interval_min()
+    }
+
+    /// How often something that is done each `period` is done within a window, at most.
+    fn times(&self, period: Period) -> u64 {
+        self.work_window().0 / self.fast(period).0.max(1) + 1
+    }
+
+    /// Member reports that one node may send another within a window (S16). By its own two timers,
+    /// and as often again because the other, which it does not hold for UP, reports by its own;
+    /// more than these only at the pace of the round.
+    pub fn reports(&self, members: usize, of_target: usize) -> u64 {
+        let t = &self.timing;
+        let own = |members: usize| {
+            let round = t.report_interval.times(members.max(1) as u64);
+            self.times(round) + self.times(t.report_unhealthy_interval)
+        };
+        own(members) + own(of_target) + self.times(t.report_interval)
+    }
+
+    /// Dials of one node to another within a window (S16): the first at once, each next one a step
+    /// later than the one before. Twice, because a link that came up starts again.
+    pub fn dials(&self) -> u64 {
+        let (mut dials, mut wait, mut step) = (1, Period::ZERO, 0);
+        let first = self.fast(self.timing.reconnect_step);
+        while wait <= self.work_window() && dials < 1_000 {
+            dials += 1;
+            step = (step + 1).min(c::REDIAL_STEPS_MAX);
+            wait = wait + first.times(step);
+        }
+        2 * dials
+    }
+
+    /// Health checks of one node at another within a window (S16).
+    pub fn health_checks(&self) -> u64 {
+        let t = &self.timing;
+        self.times(t.health_check_idle.min(t.health_check_timeout))
+            + u64::from(c::HEALTH_CHECK_TRIES)
+    }
+
+    /// Probes of a connection within a window (S16).
+    pub fn probes(&self) -> u64 {
+        self.times(self.timing.scan_interval) + 1
+    }
+
+    /// Loads that a node begins at another within a window (S16): what it owns, what it holds.
+    pub fn loads(&self) -> u64 {
+        2 * self.times(self.timing.load_retry_delay)
     }
 
     /// The shortest a verify interval can be.

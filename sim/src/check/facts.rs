@@ -2,7 +2,7 @@
 
 mod events;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use distro_core::event::Event;
@@ -18,7 +18,8 @@ use crate::check::found::Moment;
 use crate::check::intents::Intents;
 use crate::check::kind::Kind;
 use crate::check::lookup::Lookup;
-use crate::check::mirror::{Mirror, Services};
+use crate::check::mirror::{Mirror, Names};
+use crate::check::sets::{NodeSet, take_range};
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::{Action, Fault, HostFault, HostId, NodeOp, Scenario, What};
 
@@ -42,12 +43,27 @@ pub struct Process {
 pub struct Heard {
     /// In this life of the listening node.
     pub ever: bool,
+    /// Which life of the owner it was.
+    pub life: u32,
     /// The listening node's running time at that moment.
     pub running: Period,
     /// True time at that moment.
     pub at: Mono,
     /// When it was heard again after a whole lease of silence.
     pub after_lease: Option<Mono>,
+    /// The life before that was heard of, with the same two times.
+    pub earlier: Option<(u32, Period, Mono)>,
+}
+
+impl Heard {
+    /// The last word of one life of the owner: the listener's running time then, and true time.
+    fn of(&self, life: u32) -> Option<(Period, Mono)> {
+        if self.ever && self.life == life {
+            return Some((self.running, self.at));
+        }
+        let (_, running, at) = self.earlier.filter(|(earlier, ..)| *earlier == life)?;
+        Some((running, at))
+    }
 }
 
 /// A node's process and what it told.
@@ -67,6 +83,10 @@ pub struct NodeFacts {
     pub incarnation: Incarnation,
     /// Its table as its events tell it.
     pub mirror: Mirror,
+    /// When it learned of a new life of a member, with that life's number.
+    pub learned: BTreeMap<u32, (Mono, u32)>,
+    /// Clients that are connected to this life of it.
+    pub natives: BTreeSet<u32>,
     /// Its tables changed since the last scan.
     pub changed: bool,
     paused_since: Option<Mono>,
@@ -94,14 +114,18 @@ pub struct ClientFacts {
     pub gone: Option<Moment>,
     /// When its owner's process ended, for records that nobody vouches for any more.
     pub orphaned: Option<Moment>,
-    /// Which nodes hold a record of it: bit n for node n.
-    pub holders: u64,
+    /// Which nodes hold a record of it.
+    pub holders: NodeSet,
     /// The content that was seen last and its hash, so that equal records are hashed once.
     pub last: Option<(Arc<ClientSyncData>, u64)>,
     /// When its owner last changed it.
     pub changed: Moment,
     /// Its number among its host's connections.
     pub number: u32,
+    /// The record that the same life of its host had before.
+    pub previous: Option<u32>,
+    /// When its owner asked it to leave: then its record may outlast its connection.
+    pub asked: Option<Moment>,
 }
 
 /// A transport at a node.
@@ -128,8 +152,8 @@ pub struct Facts {
     pub node: Vec<NodeFacts>,
     /// Client records by number.
     pub clients: Vec<ClientFacts>,
-    /// Numbers of services.
-    pub services: Services,
+    /// Numbers of services and places.
+    pub known: Names,
     /// Transports at nodes.
     pub conns: BTreeMap<(u32, ConnId), ConnFacts>,
     /// What applications want.
@@ -138,6 +162,12 @@ pub struct Facts {
     pub now: Moment,
     /// The client record that this observation is about.
     pub client: Option<u32>,
+    /// Records whose owner's process began or ended with this observation.
+    pub orphaned: Vec<u32>,
+    /// By host: records of its present life that are connected.
+    pub hosted: Vec<BTreeSet<u32>>,
+    /// By host: the record that its present life got last.
+    pub latest: Vec<Option<u32>>,
     /// The last change at any owner.
     pub last_change: Mono,
     /// The last change of any table of any node.
@@ -179,11 +209,14 @@ impl Facts {
             processes: vec![Process::default(); hosts],
             node,
             clients: Vec::new(),
-            services: Services::default(),
+            known: Names::default(),
             conns: BTreeMap::new(),
             intents: Intents::new(scenario),
             now: Moment::default(),
             client: None,
+            orphaned: Vec::new(),
+            hosted: vec![BTreeSet::new(); hosts],
+            latest: vec![None; hosts],
             last_change: Mono(0),
             last_touched: Mono(0),
             limited: scenario.limits != distro_core::config::ConnectionLimits::default(),
@@ -212,6 +245,11 @@ impl Facts {
     /// True for a node.
     pub fn is_node(&self, host: u32) -> bool {
         host < self.nodes
+    }
+
+    /// True for two nodes.
+    pub fn are_nodes(&self, one: u32, two: u32) -> bool {
+        self.is_node(one) && self.is_node(two)
     }
 
     /// The node with an address.
@@ -251,6 +289,13 @@ impl Facts {
         facts.gone.is_none() && self.processes[facts.owner as usize].alive
     }
 
+    /// The node that a client is connected to, as that node says.
+    pub fn present_owner(&self, host: u32) -> Option<u32> {
+        let latest = self.latest[host as usize]?;
+        self.connected(latest)
+            .then(|| self.clients[latest as usize].owner)
+    }
+
     /// How long a node has heard nothing from an owner, in its own running time.
     pub fn unheard(&self, node: u32, owner: u32) -> Period {
         let heard = self.node[node as usize].heard[owner as usize];
@@ -276,14 +321,32 @@ impl Facts {
         {
             return true;
         }
-        // A lease that was handed on with a snapshot: nobody else has heard for a lease either.
+        // A lease that was handed on with a snapshot: that of whoever gave it.
         !heard.ever
             && (0..self.nodes)
-                .filter(|other| *other != owner)
-                .all(|other| {
+                .filter(|other| ![node, owner].contains(other))
+                .any(|other| {
                     let heard = self.node[other as usize].heard[owner as usize];
                     !heard.ever || self.now.at >= heard.at + lease
                 })
+    }
+
+    /// The lease of what one life of an owner vouched for is over at a node: nothing was heard of
+    /// that life for as long. What another node handed on ends when it does there.
+    pub fn lease_over(&self, node: u32, owner: u32, life: u32) -> bool {
+        let lease = self.bounds.lease_min();
+        let heard = |at: u32| self.node[at as usize].heard[owner as usize].of(life);
+        match heard(node) {
+            Some((running, _)) => self.running(node).saturating_sub(running) >= lease,
+            None => (0..self.nodes)
+                .filter(|other| ![node, owner].contains(other))
+                .any(|other| heard(other).is_none_or(|(_, at)| self.now.at >= at + lease)),
+        }
+    }
+
+    /// A node tells another of its clients: only members are told.
+    pub fn knows(&self, node: u32, other: u32) -> bool {
+        self.node[node as usize].members.contains(&other)
     }
 
     /// Calm of two hosts and the way between them; none unless both run and nodes are ready.
@@ -344,6 +407,7 @@ impl Facts {
     pub fn see(&mut self, kind: Kind, entry: u64, seen: &Observation<'_>) {
         self.now = Moment { at: seen.at, entry };
         self.client = None;
+        self.orphaned.clear();
         // A client that connects is a record without content, which the peers get too; one that
         // subscribes gets a push.
         let quietly = matches!(
@@ -373,17 +437,18 @@ impl Facts {
                 if let Seen::Node(Event::Detecting(_)) = seen.what {
                     self.detecting[host as usize] = seen.at;
                 }
+                self.event(host, &seen.what);
             }
             Kind::Client => self
                 .intents
-                .see(host, &seen.what, &mut self.services, seen.at),
+                .see(host, &seen.what, &mut self.known.services, seen.at),
             Kind::Timeline => self.timeline(&seen.what),
+            Kind::OtherSent => self.asked_to_leave(host, &seen.what),
             Kind::SyncSent
             | Kind::VerifySent
             | Kind::PushSent
             | Kind::PushReceived
             | Kind::RegisterReceived
-            | Kind::OtherSent
             | Kind::OtherReceived
             | Kind::ListAnswered
             | Kind::RegisterAnswered
@@ -408,7 +473,9 @@ impl Facts {
             process.life += 1;
             process.started = now;
             self.faults.touch_host(host, now.at);
-            self.intents.restart(host, now.at);
+            self.intents.restart(host, &mut self.known.services);
+            self.hosted[index].clear();
+            self.latest[index] = None;
         }
         if !self.is_node(host) {
             return;
@@ -418,18 +485,25 @@ impl Facts {
         node.ready = None;
         node.heard = vec![Heard::default(); nodes];
         node.states.clear();
+        node.learned.clear();
+        for client in node.mirror.records.keys() {
+            self.clients[*client as usize].holders.remove(host);
+        }
         node.mirror.clear();
         node.changed = true;
         node.paused = Period::ZERO;
         node.paused_since = node.paused_since.map(|_| now.at);
-        self.conns.retain(|(whose, _), _| *whose != host);
-        for client in &mut self.clients {
-            client.holders &= !bit(host);
-            if client.owner == host && client.orphaned.is_none() && client.gone.is_none() {
-                client.orphaned = Some(now);
-                client.gone = Some(now);
+        for number in core::mem::take(&mut node.natives) {
+            let client = &mut self.clients[number as usize];
+            client.orphaned = Some(now);
+            client.gone = Some(now);
+            if let Some(whose) = client.host {
+                self.hosted[whose as usize].remove(&number);
             }
+            self.orphaned.push(number);
         }
+        let all = (host, ConnId(0))..=(host, ConnId(u64::MAX));
+        take_range(&mut self.conns, all);
         self.last_change = now.at;
     }
 
@@ -450,6 +524,21 @@ impl Facts {
         }
     }
 
+    fn asked_to_leave(&mut self, node: u32, what: &Seen<'_>) {
+        let Seen::RequestSent {
+            conn,
+            request: Request::ConnectReset(_),
+            ..
+        } = what
+        else {
+            return;
+        };
+        let conn = self.conns.get(&(node, *conn));
+        if let Some(client) = conn.and_then(|conn| conn.client) {
+            self.clients[client as usize].asked = Some(self.now);
+        }
+    }
+
     fn hear(&mut self, node: u32, what: &Seen<'_>) {
         let Seen::RequestReceived { peer, .. } = what else {
             return;
@@ -459,8 +548,13 @@ impl Facts {
         }
         let running = self.running(node);
         let silent = self.unheard(node, peer.0) >= self.bounds.lease_min();
+        let life = self.processes[peer.index()].life;
         let heard = &mut self.node[node as usize].heard[peer.index()];
+        if heard.ever && heard.life != life {
+            heard.earlier = Some((heard.life, heard.running, heard.at));
+        }
         heard.ever = true;
+        heard.life = life;
         heard.running = running;
         heard.at = self.now.at;
         if silent {
@@ -507,11 +601,6 @@ impl Facts {
             }
         }
     }
-}
-
-/// The bit of a node in a set of holders. Nodes beyond the sixty-fourth share the last one.
-pub const fn bit(node: u32) -> u64 {
-    1 << if node < 63 { node } else { 63 }
 }
 
 fn others(members: &[HostId], own: u32) -> Vec<u32> {

@@ -3,6 +3,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod backlog;
 mod reach;
 
 use std::collections::BTreeMap;
@@ -15,8 +16,9 @@ use crate::observe::{Observation, Seen};
 use crate::scenario::model::{
     Action, ConnFault, Effect, Fault, HostFault, HostId, LinkFault, NodeFault, Path, What,
 };
+use backlog::Backlog;
 pub use reach::Harm;
-use reach::{harm, takes};
+use reach::{harm, lets_through, tail, takes};
 
 /// What is known about a host or a pair of hosts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,9 +26,19 @@ struct State {
     active: u32,
     mild: Mono,
     severe: Mono,
+    /// Faults that last and let something through.
+    slow: u32,
+    /// When the last of these ended.
+    slow_until: Mono,
 }
 
 impl State {
+    /// A fault that let something through is over.
+    fn hurry(&mut self, at: Mono) {
+        self.slow = self.slow.saturating_sub(1);
+        self.slow_until = self.slow_until.max(at);
+    }
+
     fn touch(&mut self, at: Mono, harm: Harm) {
         match harm {
             Harm::Mild => self.mild = self.mild.max(at),
@@ -76,6 +88,8 @@ pub struct Faults {
     pair: Vec<State>,
     counted: Vec<Counted>,
     requests: BTreeMap<(HostId, ConnId, RequestId), MessageKind>,
+    /// Limits of bandwidth that last, or whose queues still drain.
+    backlogs: Vec<Backlog>,
     silence: Period,
     stopped_time: Vec<Mono>,
 }
@@ -91,6 +105,7 @@ impl Faults {
             pair: vec![State::default(); nodes * hosts],
             counted: Vec::new(),
             requests: BTreeMap::new(),
+            backlogs: Vec::new(),
             silence,
             stopped_time: vec![Mono(0); hosts],
         }
@@ -138,6 +153,15 @@ impl Faults {
         (low < self.nodes && high < self.hosts).then(|| low * self.hosts + high)
     }
 
+    /// A fault that lets something through, so that a try may fail late, was active between two
+    /// hosts at a moment not before `since`.
+    pub fn slowed_since(&self, a: u32, b: u32, since: Mono) -> bool {
+        let slow = |state: &State| state.slow > 0 || state.slow_until > since;
+        let hosts = [a, b].map(|host| self.host.get(host as usize));
+        let path = self.place(a, b).map(|place| &self.pair[place]);
+        hosts.into_iter().flatten().chain(path).any(slow)
+    }
+
     /// When the host was last stopped by a pause: its beginning or its end.
     pub fn last_pause(&self, host: u32) -> Mono {
         self.stopped_time
@@ -169,6 +193,9 @@ impl Faults {
                 if !self.counted.is_empty() {
                     self.count(seen);
                 }
+                if !self.backlogs.is_empty() {
+                    self.drain(seen);
+                }
             }
         }
     }
@@ -187,12 +214,16 @@ impl Faults {
                 });
                 self.each_pair(path, |state| state.active += 1);
             }
-            Fault::Link(path, _) => {
-                let harm = harm(path);
+            Fault::Link(path, fault) => {
+                let (harm, slow) = (harm(path), lets_through(path, fault));
                 self.each_pair(path, |state| {
                     state.touch(at, harm);
                     state.active += u32::from(lasts);
+                    state.slow += u32::from(lasts && slow);
                 });
+                if let (true, LinkFault::Bandwidth { .. }) = (lasts, fault) {
+                    self.backlogs.push(Backlog::new(index, path.clone()));
+                }
             }
             Fault::Conns(path, fault) => {
                 let noticed = match fault {
@@ -203,7 +234,11 @@ impl Faults {
                 self.each_pair(path, |state| state.touch(noticed, Harm::Severe));
             }
             Fault::Hosts(hosts, fault) => {
-                self.each_upset(hosts, fault, at, |state| state.active += u32::from(lasts));
+                let slow = matches!(fault.effect(), Effect::Late);
+                self.each_upset(hosts, fault, at, |state| {
+                    state.active += u32::from(lasts);
+                    state.slow += u32::from(lasts && slow);
+                });
             }
             Fault::Node(node, NodeFault::FailApply { count }) => {
                 self.counted.push(Counted {
@@ -238,18 +273,54 @@ impl Faults {
         }
         match fault {
             Fault::Link(_, LinkFault::Drop { .. }) | Fault::Conns(..) | Fault::Node(..) => {}
-            Fault::Link(path, _) => {
-                let harm = harm(path);
-                self.each_pair(path, |state| {
-                    state.active = state.active.saturating_sub(1);
-                    state.touch(at, harm);
-                });
+            Fault::Link(path, fault) => {
+                let waits = self
+                    .backlogs
+                    .iter_mut()
+                    .find(|backlog| backlog.index == index)
+                    .is_some_and(|backlog| !backlog.end());
+                if !waits {
+                    self.backlogs.retain(|backlog| backlog.index != index);
+                    // What was sent last arrives, and holds up what follows, for that much longer.
+                    let at = at + tail(fault);
+                    self.leave_path(path, lets_through(path, fault), at);
+                }
             }
             Fault::Hosts(hosts, fault) => {
-                let over = |state: &mut State| state.active = state.active.saturating_sub(1);
-                self.each_upset(hosts, fault, at, over);
+                let slow = matches!(fault.effect(), Effect::Late);
+                self.each_upset(hosts, fault, at, |state| {
+                    state.active = state.active.saturating_sub(1);
+                    if slow {
+                        state.hurry(at);
+                    }
+                });
             }
         }
+    }
+
+    /// The fault of a limit of bandwidth is over when its queues are empty.
+    fn drain(&mut self, seen: &Observation<'_>) {
+        let mut left = core::mem::take(&mut self.backlogs);
+        left.retain_mut(|backlog| {
+            let drained = backlog.see(seen);
+            if drained {
+                self.leave_path(&backlog.path, true, seen.at);
+            }
+            !drained
+        });
+        self.backlogs = left;
+    }
+
+    /// A fault on a path is over.
+    fn leave_path(&mut self, path: &Path, slow: bool, at: Mono) {
+        let harm = harm(path);
+        self.each_pair(path, |state| {
+            state.active = state.active.saturating_sub(1);
+            state.touch(at, harm);
+            if slow {
+                state.hurry(at);
+            }
+        });
     }
 
     /// Hosts that a fault makes late or stops are touched, when it begins and when it ends. Deaths

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use distro_core::time::{Mono, Period};
 
 use crate::check::property::{ALL, Property};
-use crate::judge::{CheckResult, Violation};
+use crate::check::verdict::{CheckResult, Violation};
 
 /// A moment of a run: the time and the trace entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -123,7 +123,7 @@ impl Found {
         self.marks.get(name).copied().unwrap_or_default()
     }
 
-    /// Violations in time order, results of all properties, and marks.
+    /// Violations in time order, but S9 last, results of all properties, and marks.
     pub fn into_parts(
         mut self,
     ) -> (
@@ -131,8 +131,13 @@ impl Found {
         Vec<CheckResult>,
         BTreeMap<&'static str, u64>,
     ) {
-        self.violations
-            .sort_by_key(|violation| (violation.at, violation.entry));
+        // Why S9 comes last: the releases of Nacos serve while they load, and a reader wants to know
+        // what else they do.
+        let last = Property::S9.about().code;
+        self.violations.sort_by_key(|violation| {
+            let is_last = violation.check == last;
+            (is_last, violation.at, violation.entry)
+        });
         let results = ALL
             .iter()
             .zip(self.tallies)

@@ -1,17 +1,21 @@
 //! What the applications want published, and which of it a server has acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use distro_core::sdk::io::SdkEvent;
+use distro_core::message::naming::{Instance, ServiceKey};
+use distro_core::sdk::io::{CallError, SdkEvent};
 use distro_core::time::Mono;
 
 use crate::check::mirror::Services;
+use crate::check::sets::take_range;
 use crate::observe::Seen;
 use crate::scenario::model::{ClientOp, Scenario};
 
 /// One wish: a service that a client wants to publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
+    /// What it wants to publish; absent when a server refused it, so that the wish before stands.
+    wanted: Option<Vec<Instance>>,
     /// At least one instance of it is enabled.
     pub listed: bool,
     /// Since when a server has acknowledged it in this life of the client, over reconnects.
@@ -23,10 +27,13 @@ pub struct Intent {
 /// All wishes of all clients.
 #[derive(Debug, Default)]
 pub struct Intents {
-    initial: Vec<Vec<(distro_core::message::naming::ServiceKey, bool)>>,
+    initial: Vec<Vec<(ServiceKey, Vec<Instance>)>>,
     wanted: BTreeMap<(u32, u32), Intent>,
+    /// The same turned round: (service, host).
+    publishers: BTreeSet<(u32, u32)>,
+    /// Calls that are under way, by (host, number): what they are about.
+    calls: BTreeMap<(u32, u64), u32>,
     nodes: usize,
-    pending: Vec<u32>,
 }
 
 impl Intents {
@@ -36,39 +43,59 @@ impl Intents {
             let single = client
                 .register
                 .iter()
-                .map(|(key, one)| (key.clone(), one.enabled));
-            let batch = client
-                .batch
-                .iter()
-                .map(|(key, all)| (key.clone(), all.iter().any(|instance| instance.enabled)));
-            single.chain(batch).collect()
+                .map(|(key, one)| (key.clone(), vec![one.clone()]));
+            single.chain(client.batch.iter().cloned()).collect()
         });
         Intents {
             initial: initial.collect(),
             wanted: BTreeMap::new(),
+            publishers: BTreeSet::new(),
+            calls: BTreeMap::new(),
             nodes: scenario.nodes.len(),
-            pending: Vec::new(),
         }
     }
 
     /// A host's process starts: its wishes are those of the file again.
-    pub fn restart(&mut self, host: u32, _at: Mono) {
+    pub fn restart(&mut self, host: u32, services: &mut Services) {
         if (host as usize) < self.nodes {
             return;
         }
         let wishes = self.wanted.range((host, 0)..=(host, u32::MAX));
         let old: Vec<_> = wishes.map(|(place, _)| *place).collect();
-        for place in old {
-            self.wanted.remove(&place);
+        for (host, service) in old {
+            self.wanted.remove(&(host, service));
+            self.publishers.remove(&(service, host));
         }
-        self.pending.push(host);
+        take_range(&mut self.calls, (host, 0)..=(host, u64::MAX));
+        let Some(wishes) = self.initial.get(host as usize - self.nodes) else {
+            return;
+        };
+        for (key, all) in wishes {
+            let intent = Intent {
+                listed: all.iter().any(|one| one.enabled),
+                wanted: Some(all.clone()),
+                since: None,
+                here: false,
+            };
+            let service = services.number(key);
+            self.wanted.insert((host, service), intent);
+            self.publishers.insert((service, host));
+        }
     }
 
     /// Takes notice of a call or of what a client tells.
     pub fn see(&mut self, host: u32, what: &Seen<'_>, services: &mut Services, at: Mono) {
-        self.fill(services);
         match what {
-            Seen::Called { op, .. } => self.called(host, op, services),
+            Seen::Called { call, op } => self.called(host, *call, op, services),
+            Seen::Returned { call, result } => {
+                let about = self.calls.remove(&(host, *call));
+                let refused = matches!(result, Err(CallError::Refused { .. }));
+                if let Some(service) = about.filter(|_| refused)
+                    && let Some(intent) = self.wanted.get_mut(&(host, service))
+                {
+                    intent.wanted = None;
+                }
+            }
             Seen::Client(SdkEvent::Registered { service, .. }) => {
                 let service = services.number(service);
                 if let Some(intent) = self.wanted.get_mut(&(host, service)) {
@@ -85,57 +112,54 @@ impl Intents {
         }
     }
 
-    /// What a client wants when it starts gets its numbers at the first chance.
-    fn fill(&mut self, services: &mut Services) {
-        for host in core::mem::take(&mut self.pending) {
-            let Some(wishes) = self.initial.get(host as usize - self.nodes) else {
-                continue;
-            };
-            for (key, listed) in wishes {
-                let intent = Intent {
-                    listed: *listed,
-                    since: None,
-                    here: false,
-                };
-                self.wanted.insert((host, services.number(key)), intent);
-            }
-        }
-    }
-
-    fn called(&mut self, host: u32, op: &ClientOp, services: &mut Services) {
-        let (key, listed) = match op {
-            ClientOp::Register(key, instance) => (key, Some(instance.enabled)),
-            ClientOp::Batch(key, all) => (key, Some(all.iter().any(|one| one.enabled))),
+    fn called(&mut self, host: u32, call: u64, op: &ClientOp, services: &mut Services) {
+        let (key, wanted) = match op {
+            ClientOp::Register(key, instance) => (key, Some(vec![instance.clone()])),
+            ClientOp::Batch(key, all) => (key, Some(all.clone())),
             ClientOp::Deregister(key) => (key, None),
             ClientOp::Subscribe(_) | ClientOp::Unsubscribe(_) | ClientOp::Query(_) => return,
         };
-        let place = (host, services.number(key));
-        match listed {
-            None => {
-                self.wanted.remove(&place);
-            }
-            Some(listed) => {
-                let old = self.wanted.get(&place);
-                let since = old.and_then(|intent| intent.since);
-                let here = old.is_some_and(|intent| intent.here);
-                self.wanted.insert(
-                    place,
-                    Intent {
-                        listed,
-                        since,
-                        here,
-                    },
-                );
-            }
-        }
+        let service = services.number(key);
+        self.calls.insert((host, call), service);
+        let place = (host, service);
+        let Some(wanted) = wanted else {
+            self.wanted.remove(&place);
+            self.publishers.remove(&(service, host));
+            return;
+        };
+        let old = self.wanted.get(&place);
+        let intent = Intent {
+            listed: wanted.iter().any(|one| one.enabled),
+            wanted: Some(wanted),
+            since: old.and_then(|intent| intent.since),
+            here: old.is_some_and(|intent| intent.here),
+        };
+        self.wanted.insert(place, intent);
+        self.publishers.insert((service, host));
     }
 
     /// Clients that want a service published and were once acknowledged, with the moment.
     pub fn publishers(&self, service: u32) -> impl Iterator<Item = (u32, Mono)> {
+        let hosts = self.publishers.range((service, 0)..=(service, u32::MAX));
+        let wishes = hosts.filter_map(move |(_, host)| {
+            let intent = self.wanted.get(&(*host, service))?;
+            Some((*host, intent))
+        });
+        wishes
+            .filter(|(_, intent)| intent.listed)
+            .filter_map(|(host, intent)| intent.since.map(|since| (host, since)))
+    }
+
+    /// What a client wants published, by service; the content is absent when a server refused it.
+    pub fn of(&self, host: u32) -> impl Iterator<Item = (u32, Option<&[Instance]>)> {
         self.wanted
-            .iter()
-            .filter(move |((_, wanted), intent)| *wanted == service && intent.listed)
-            .filter_map(|((host, _), intent)| intent.since.map(|since| (*host, since)))
+            .range((host, 0)..=(host, u32::MAX))
+            .map(|((_, service), intent)| (*service, intent.wanted.as_deref()))
+    }
+
+    /// True when a client wants a service published.
+    pub fn wants(&self, host: u32, service: u32) -> bool {
+        self.wanted.contains_key(&(host, service))
     }
 
     /// True when everything that a client wants published is acknowledged where it is now.

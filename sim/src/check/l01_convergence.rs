@@ -1,5 +1,6 @@
 //! L1: after the last fault and the last operation the tables of all live nodes become equal:
-//! every record's owner, revision and content, and every service's list.
+//! every record's owner, revision and content, and every service's list. Whom an owner does not hold
+//! for a member it tells nothing, so what that node has of it is not compared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +8,9 @@ use std::sync::Arc;
 use distro_core::ids::{ClientId, NodeId};
 use distro_core::message::distro::ClientSyncData;
 use distro_core::message::naming::{Instance, ServiceKey};
+use distro_core::time::Mono;
 
+use crate::check::faults::Calm;
 use crate::check::found::{Found, Moment};
 use crate::check::kind::{Interest, Kind};
 use crate::check::{Check, Context, Property};
@@ -68,6 +71,10 @@ impl Check for Convergence {
         if facts.now.at <= due {
             return;
         }
+        let due = deadline(calm, cx);
+        if facts.now.at <= due {
+            return;
+        }
         self.judged = true;
         let Some(difference) = compare(cx) else {
             return;
@@ -95,27 +102,54 @@ impl Check for Convergence {
     }
 }
 
-/// The first difference between any two live nodes that hold each other for members; absent when
-/// there are no two such nodes to compare.
+/// When everything must be equal at the latest: later while the connections of clients that have
+/// moved on stand, which their old nodes have yet to find dead.
+fn deadline(calm: Calm, cx: &Context<'_>) -> Mono {
+    let facts = cx.facts;
+    let mut due = facts.deadline(calm, facts.last_change, facts.bounds.converge());
+    for client in facts.node.iter().flat_map(|node| &node.natives) {
+        let host = facts.clients[*client as usize].host;
+        let latest = host.and_then(|host| facts.latest[host as usize]);
+        let Some(latest) = latest.filter(|latest| latest != client) else {
+            continue;
+        };
+        let moved = facts.clients[latest as usize].connected.at;
+        due = due.max(moved + facts.bounds.ejected(true) + facts.bounds.sync());
+    }
+    due
+}
+
+/// The first difference between live nodes; absent when no two could be compared. An owner's
+/// records must be the same on all whom it holds for members, and where two nodes have the same
+/// records of a service they must list the same.
 fn compare(cx: &Context<'_>) -> Option<Option<String>> {
     let facts = cx.facts;
-    let mut first: Option<(u32, Picture)> = None;
+    let pictures: Vec<(u32, Picture)> = (0..facts.nodes)
+        .filter(|node| facts.serves(*node))
+        .filter_map(|node| Some((node, picture(node, cx)?)))
+        .collect();
     let mut compared = false;
-    for node in (0..facts.nodes).filter(|node| facts.serves(*node)) {
-        let Some(picture) = picture(node, cx) else {
-            continue;
-        };
-        let Some((other, before)) = &first else {
-            first = Some((node, picture));
-            continue;
-        };
-        let knows = |a: u32, b: u32| facts.node[a as usize].members.contains(&b);
-        if !knows(node, *other) || !knows(*other, node) {
-            continue;
+    for (owner, own) in &pictures {
+        for (node, other) in &pictures {
+            if owner == node || !facts.knows(*owner, *node) {
+                continue;
+            }
+            compared = true;
+            let id = facts.node[*owner as usize].id.as_ref();
+            let names = (facts.name(*owner), facts.name(*node));
+            let text = id.and_then(|id| records_differ(id, (names.0, own), (names.1, other)));
+            if text.is_some() {
+                return Some(text);
+            }
         }
-        compared = true;
-        if let Some(text) = differs((facts.name(*other), before), (facts.name(node), &picture)) {
-            return Some(Some(text));
+    }
+    for pair in pictures.windows(2) {
+        let [(one, left), (two, right)] = pair else {
+            continue;
+        };
+        let text = lists_differ((facts.name(*one), left), (facts.name(*two), right));
+        if text.is_some() {
+            return Some(text);
         }
     }
     compared.then_some(None)
@@ -131,9 +165,15 @@ fn picture(node: u32, cx: &Context<'_>) -> Option<Picture> {
             .map(|view| {
                 let known = facts.client_of(&view.data.client);
                 let ended = known.is_some_and(|client| facts.owner_ended(client));
+                // A Nacos node does not say who owns what it holds.
+                let unsaid = view.origin.node.as_str().is_empty();
+                let owner = known.filter(|_| unsaid).and_then(|client| {
+                    let owner = facts.clients[client as usize].owner;
+                    facts.node[owner as usize].id.clone()
+                });
                 let row = Row {
                     data: view.data.clone(),
-                    owner: view.origin.node.clone(),
+                    owner: owner.unwrap_or_else(|| view.origin.node.clone()),
                     vouched: !ended,
                 };
                 (view.data.client.clone(), row)
@@ -150,50 +190,72 @@ fn picture(node: u32, cx: &Context<'_>) -> Option<Picture> {
     picture
 }
 
-/// The first difference between two nodes' tables, in words. What nobody vouches for any more
-/// ends on each node when its lease does, so until then it may be on one of them only.
-pub(crate) fn differs((a, left): (&str, &Picture), (b, right): (&str, &Picture)) -> Option<String> {
-    let mut whole = true;
-    let ids = left
-        .rows
-        .keys()
-        .chain(right.rows.keys().filter(|id| !left.rows.contains_key(*id)));
-    for id in ids {
-        let (ours, theirs) = (left.rows.get(id), right.rows.get(id));
-        let (Some(ours), Some(theirs)) = (ours, theirs) else {
-            let (has, lacks) = if ours.is_some() { (a, b) } else { (b, a) };
-            let vouched = ours.or(theirs).is_some_and(|row| row.vouched);
-            if vouched {
-                return Some(format!("{has} has the record of {id}, {lacks} does not"));
-            }
-            whole = false;
-            continue;
+/// The first difference between what an owner has and what another node has of it, in words. What
+/// nobody vouches for any more ends on each node when its lease does, so it may be on one of them
+/// only.
+pub(crate) fn records_differ(
+    owner: &NodeId,
+    (a, own): (&str, &Picture),
+    (b, other): (&str, &Picture),
+) -> Option<String> {
+    let vouched = |row: &&Row| row.vouched && row.owner == *owner;
+    for (id, row) in own.rows.iter().filter(|(_, row)| vouched(row)) {
+        let Some(copy) = other.rows.get(id) else {
+            return Some(format!("{a} has the record of {id}, {b} does not"));
         };
-        let Some(what) = rows_differ(ours, theirs) else {
-            continue;
-        };
-        if ours.vouched {
+        if let Some(what) = rows_differ(row, copy) {
             return Some(format!("{a} and {b} differ in the {what} of {id}"));
         }
-        // The owner died before its last change was everywhere; nobody can bring it there now.
-        whole = false;
     }
-    if !whole {
-        return None;
-    }
+    let mut copies = other.rows.iter().filter(|(_, row)| vouched(row));
+    let (id, _) = copies.find(|(id, _)| !own.rows.contains_key(*id))?;
+    Some(format!("{b} has the record of {id}, {a} does not"))
+}
+
+/// The first service of which two nodes have the same records and list something else: in its
+/// places, or in the weight, metadata, health or another part of an instance.
+pub(crate) fn lists_differ(
+    (a, left): (&str, &Picture),
+    (b, right): (&str, &Picture),
+) -> Option<String> {
     let keys = left.lists.keys().chain(right.lists.keys());
     for key in keys {
         let (ours, theirs) = (left.lists.get(key), right.lists.get(key));
-        if ours != theirs {
-            let count = |list: Option<&Arc<[Arc<Instance>]>>| list.map_or(0, |list| list.len());
-            return Some(format!(
-                "{a} lists {} instances of {key} and {b} lists {}, and they are not the same",
-                count(ours),
-                count(theirs)
-            ));
+        if ours == theirs || !same_publishers(key, left, right) {
+            continue;
         }
+        let count = |list: Option<&Arc<[Arc<Instance>]>>| list.map_or(0, |list| list.len());
+        return Some(format!(
+            "{a} lists {} instances of {key} and {b} lists {}, and they are not the same",
+            count(ours),
+            count(theirs)
+        ));
     }
     None
+}
+
+/// Two nodes have the same records of those who publish a service.
+fn same_publishers(key: &ServiceKey, left: &Picture, right: &Picture) -> bool {
+    fn publishers<'a>(
+        key: &'a ServiceKey,
+        picture: &'a Picture,
+    ) -> impl Iterator<Item = (&'a ClientId, &'a Row)> {
+        let publishes = |row: &Row| row.data.entry(key).is_some();
+        picture.rows.iter().filter(move |(_, row)| publishes(row))
+    }
+    let mut ours = publishers(key, left);
+    let mut theirs = publishers(key, right);
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some((one, ours)), Some((two, theirs))) => {
+                if one != two || rows_differ(ours, theirs).is_some() {
+                    return false;
+                }
+            }
+            (Some(_), None) | (None, Some(_)) => return false,
+        }
+    }
 }
 
 fn rows_differ(ours: &Row, theirs: &Row) -> Option<&'static str> {

@@ -1,5 +1,5 @@
 //! L2: a change at the owner is on every peer within the sync delay, and within a repair when a
-//! message was lost.
+//! message was lost. Whom the owner does not hold for a member it owes nothing.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use distro_core::ids::Revision;
 use crate::check::duty::{self, Outcome};
 use crate::check::found::{Found, Moment};
 use crate::check::kind::{Interest, Kind};
+use crate::check::sets::take_range;
 use crate::check::{Check, Context, Property};
 use crate::observe::{Observation, Seen};
 
@@ -48,12 +49,14 @@ impl Check for Visible {
             Seen::Node(Event::ClientDisconnect { .. }) => {
                 let Some(client) = facts.client else { return };
                 if facts.clients[client as usize].owner == node {
-                    self.pending.retain(|(of, _), _| *of != client);
+                    take_range(&mut self.pending, (client, 0)..=(client, u32::MAX));
                 }
             }
-            Seen::Started | Seen::Stopped { .. } => self.pending.retain(|(client, peer), _| {
-                *peer != node && facts.clients[*client as usize].owner != node
-            }),
+            Seen::Started | Seen::Stopped { .. } if facts.is_node(node) => {
+                self.pending.retain(|(client, peer), _| {
+                    *peer != node && facts.clients[*client as usize].owner != node
+                })
+            }
             _ => {}
         }
     }
@@ -67,6 +70,9 @@ impl Check for Visible {
                 return true;
             }
             let owner = facts.clients[*client as usize].owner;
+            if !facts.knows(owner, *peer) {
+                return false;
+            }
             let due = facts.due(owner, *peer, since.at, tight);
             let outcome = duty::open(found, Property::L2, (since.at, now), due, || {
                 late(*client, *peer, revision, cx)
@@ -132,6 +138,9 @@ impl Visible {
             pending.oldest = pending.newest;
         }
         let owner = facts.clients[client as usize].owner;
+        if !facts.knows(owner, peer) {
+            return;
+        }
         let due = facts.due(owner, peer, since.at, facts.bounds.sync());
         duty::done(found, Property::L2, (since.at, facts.now), due, || {
             late(client, peer, oldest, cx)

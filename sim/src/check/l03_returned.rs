@@ -63,12 +63,10 @@ impl Check for Returned {
                 );
             }
             Seen::Stopped { silent } => {
-                for client in facts
-                    .clients
-                    .iter()
-                    .filter(|client| client.owner == host && client.orphaned == Some(facts.now))
-                {
-                    let Some(whose) = client.host else { continue };
+                for client in &facts.orphaned {
+                    let Some(whose) = facts.clients[*client as usize].host else {
+                        continue;
+                    };
                     if facts.processes[whose as usize].alive {
                         let away = Away {
                             since: facts.now,
@@ -140,27 +138,32 @@ impl Check for Returned {
 }
 
 impl Returned {
-    /// The clock starts when one of its servers can be had; each of the others may cost a try.
+    /// The clock starts when one of its servers can be had; each of the others may cost a try, and
+    /// so may one that was well before and after the client tried it.
     fn deadline(&self, client: u32, away: Away, cx: &Context<'_>) -> Option<Mono> {
         let facts = cx.facts;
         if facts.limited {
             return None;
         }
         let servers = self.servers.get((client - facts.nodes) as usize)?;
-        let mut usable: Option<Mono> = None;
-        let (mut dead, mut mild) = (0, Mono(0));
-        for server in servers {
-            let Some(calm) = facts.calm(client, *server) else {
-                dead += 1;
-                continue;
-            };
-            usable = Some(usable.map_or(calm.severe, |since: Mono| since.min(calm.severe)));
-            mild = mild.max(calm.mild);
-        }
-        let usable = usable?;
+        let calms = || servers.iter().map(|server| facts.calm(client, *server));
+        let usable = calms().flatten().map(|calm| calm.severe).min()?;
+        let mild = calms().flatten().map(|calm| calm.mild).max()?;
         let waited = usable > away.since.at;
-        let start = away.since.at.max(usable);
-        let due = start + facts.bounds.returned(away.noticed, dead, waited);
+        let mut start = away.since.at.max(usable);
+        if let Some(owner) = facts.present_owner(client) {
+            // It is at a server already, and stays there whatever the others are like.
+            start = start.max(facts.calm(client, owner)?.severe);
+        }
+        let (mut in_vain, mut slow) = (0, 0);
+        for (server, calm) in servers.iter().zip(calms()) {
+            if calm.is_none_or(|calm| calm.severe > start) {
+                in_vain += 1;
+                slow += u64::from(facts.faults.slowed_since(client, *server, start));
+            }
+        }
+        let tries = facts.bounds.tries_in_vain(in_vain, slow);
+        let due = start + facts.bounds.returned(away.noticed, 0, waited) + tries;
         Some(if mild > Mono(0) {
             due.max(mild + facts.bounds.repair())
         } else {

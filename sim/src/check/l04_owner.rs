@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use distro_core::event::Event;
-use distro_core::time::Mono;
+use distro_core::time::{Mono, Period};
 
 use crate::check::duty::{self, Outcome};
 use crate::check::found::{Found, Moment};
@@ -119,18 +119,15 @@ fn paused(action: &Action) -> impl Iterator<Item = &u32> {
 impl Owner {
     fn died(&mut self, host: u32, end: End, cx: &Context<'_>) {
         let facts = cx.facts;
-        for (client, record) in (0..).zip(&facts.clients) {
-            let same_life = record.host_life == facts.processes[host as usize].life;
-            if record.host == Some(host) && same_life && record.gone.is_none() {
-                self.dead.insert(
-                    client,
-                    Dead {
-                        since: facts.now,
-                        end,
-                        probing: false,
-                    },
-                );
-            }
+        for client in &facts.hosted[host as usize] {
+            self.dead.insert(
+                *client,
+                Dead {
+                    since: facts.now,
+                    end,
+                    probing: false,
+                },
+            );
         }
     }
 }
@@ -152,7 +149,12 @@ fn deadline(client: u32, dead: Dead, cx: &Context<'_>) -> Option<Mono> {
     } else {
         ejected
     };
-    Some(dead.since.at.max(wrong) + bound)
+    // One that was asked to leave may be on its way to another node: its record waits for it there.
+    let leaving = match record.asked {
+        Some(_) => facts.bounds.departed(),
+        None => Period::ZERO,
+    };
+    Some(dead.since.at.max(wrong) + bound + leaving)
 }
 
 fn late(client: u32, dead: Dead, cx: &Context<'_>) -> String {

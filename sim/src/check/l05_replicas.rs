@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use distro_core::event::Event;
 
 use crate::check::duty::{self, Outcome};
-use crate::check::facts::bit;
 use crate::check::found::{Found, Moment};
 use crate::check::kind::{Interest, Kind};
 use crate::check::{Check, Context, Property};
@@ -32,7 +31,7 @@ impl Check for Replicas {
                 let record = &facts.clients[client as usize];
                 // A later life of the owner holds what is left of earlier ones like any replica.
                 if record.owner == node && *native {
-                    let holds = |peer: &u32| record.holders & bit(*peer) != 0 && *peer != node;
+                    let holds = |peer: &u32| record.holders.contains(*peer) && *peer != node;
                     for peer in facts.node[node as usize]
                         .members
                         .iter()
@@ -42,6 +41,9 @@ impl Check for Replicas {
                         self.ghosts.insert((client, peer), facts.now);
                     }
                 } else if let Some(since) = self.ghosts.remove(&(client, node)) {
+                    if !facts.knows(record.owner, node) {
+                        return;
+                    }
                     let due = facts.due(record.owner, node, since.at, facts.bounds.sync());
                     duty::done(found, Property::L5, (since.at, facts.now), due, || {
                         late(client, node, since, cx)
@@ -52,14 +54,17 @@ impl Check for Replicas {
                 let Some(client) = facts.client else { return };
                 let record = &facts.clients[client as usize];
                 // An owner that died before its DELETE went out took it along: a lease ends it.
-                if let Some(gone) = record.gone.filter(|_| !facts.owner_ended(client)) {
+                let told = !facts.owner_ended(client) && facts.knows(record.owner, node);
+                if let Some(gone) = record.gone.filter(|_| told) {
                     self.ghosts.entry((client, node)).or_insert(gone);
                 }
             }
             // Records of a dead owner are under L12: a lease ends them.
-            Seen::Started | Seen::Stopped { .. } => self.ghosts.retain(|(client, peer), _| {
-                *peer != node && facts.clients[*client as usize].owner != node
-            }),
+            Seen::Started | Seen::Stopped { .. } if facts.is_node(node) => {
+                self.ghosts.retain(|(client, peer), _| {
+                    *peer != node && facts.clients[*client as usize].owner != node
+                })
+            }
             _ => {}
         }
     }
@@ -72,6 +77,10 @@ impl Check for Replicas {
                 return true;
             }
             let owner = facts.clients[*client as usize].owner;
+            // What a node has of one that left it out ends with a lease.
+            if !facts.knows(owner, *node) {
+                return false;
+            }
             let due = facts.due(owner, *node, since.at, tight);
             let outcome = duty::open(found, Property::L5, (since.at, now), due, || {
                 late(*client, *node, *since, cx)

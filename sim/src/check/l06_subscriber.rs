@@ -1,15 +1,18 @@
-//! L6: a changed list reaches every subscriber of the node within the push delay, and within a
-//! repair when a push was lost.
+//! L6: of a changed list every subscriber's application is told within the push delay, and within a
+//! repair when a push was lost. A list that the client got and kept to itself is not told.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use distro_core::event::Event;
-use distro_core::message::naming::ServiceInfo;
+use distro_core::message::naming::{Instance, ServiceInfo};
 use distro_core::message::{Request, ResponseBody};
 use distro_core::sdk::io::SdkEvent;
 
 use crate::check::found::{Found, Moment};
 use crate::check::kind::{Interest, Kind};
+use crate::check::sets::take_range;
 use crate::check::{Check, Context, Property};
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::{ClientOp, Scenario};
@@ -21,13 +24,24 @@ struct Pending {
     newest: (u64, Moment),
 }
 
+/// A list that a client got.
+#[derive(Debug, Clone)]
+struct Got {
+    version: u64,
+    hosts: Arc<[Arc<Instance>]>,
+}
+
 /// Judge of L6.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     /// By (node, service).
     pending: BTreeMap<(u32, u32), Pending>,
-    /// What a client has from a node: the version by (node, service, client's host).
-    has: BTreeMap<(u32, u32, u32), u64>,
+    /// The latest that a client got from a node, by (node, service, client's host), and by host what
+    /// it has an entry for.
+    got: BTreeMap<(u32, u32, u32), Got>,
+    got_by: BTreeMap<u32, Vec<(u32, u32)>>,
+    /// What a client's application was told last, by (client's host, service).
+    told: BTreeMap<(u32, u32), Arc<[Arc<Instance>]>>,
     /// Clients' wishes by (host, service).
     wanted: BTreeSet<(u32, distro_core::message::naming::ServiceKey)>,
 }
@@ -41,7 +55,9 @@ impl Subscriber {
         }
         Subscriber {
             pending: BTreeMap::new(),
-            has: BTreeMap::new(),
+            got: BTreeMap::new(),
+            got_by: BTreeMap::new(),
+            told: BTreeMap::new(),
             wanted,
         }
     }
@@ -62,7 +78,7 @@ impl Check for Subscriber {
         let (host, facts) = (seen.host.0, cx.facts);
         match seen.what {
             Seen::Node(Event::ServiceChanged { service, version }) => {
-                let Some(service) = facts.services.known(service) else {
+                let Some(service) = facts.known.services.known(service) else {
                     return;
                 };
                 let change = (*version, facts.now);
@@ -96,14 +112,23 @@ impl Check for Subscriber {
             } => {
                 self.wanted.remove(&(host, key.clone()));
             }
+            Seen::Client(SdkEvent::ListChanged { info }) => {
+                if let Some(service) = facts.known.services.known(&info.service) {
+                    self.told.insert((host, service), info.hosts.clone());
+                }
+            }
             // What still arrives over a connection that is given up binds nobody.
             Seen::Client(SdkEvent::Disconnected { .. } | SdkEvent::Connected { .. }) => {
-                self.has.retain(|(_, _, client), _| *client != host);
+                self.forget_client(host);
+            }
+            Seen::Started | Seen::Stopped { .. } if facts.is_node(host) => {
+                let all = (host, 0, 0)..=(host, u32::MAX, u32::MAX);
+                take_range(&mut self.got, all);
+                take_range(&mut self.pending, (host, 0)..=(host, u32::MAX));
             }
             Seen::Started | Seen::Stopped { .. } => {
-                self.has
-                    .retain(|(node, _, client), _| *client != host && *node != host);
-                self.pending.retain(|(node, _), _| *node != host);
+                self.forget_client(host);
+                take_range(&mut self.told, (host, 0)..=(host, u32::MAX));
             }
             _ => {}
         }
@@ -134,6 +159,20 @@ impl Check for Subscriber {
 }
 
 impl Subscriber {
+    fn forget_client(&mut self, host: u32) {
+        for (node, service) in self.got_by.remove(&host).into_iter().flatten() {
+            self.got.remove(&(node, service, host));
+        }
+    }
+
+    /// The application of a client was told of what the client got.
+    fn was_told(&self, host: u32, service: u32, got: &Got) -> bool {
+        match self.told.get(&(host, service)) {
+            Some(told) => Arc::ptr_eq(told, &got.hosts) || *told == got.hosts,
+            None => got.hosts.is_empty(),
+        }
+    }
+
     /// A list arrived at a client.
     fn got(
         &mut self,
@@ -144,14 +183,27 @@ impl Subscriber {
         found: &mut Found,
     ) {
         let facts = cx.facts;
-        let Some(service) = facts.services.known(&info.service) else {
+        let Some(service) = facts.known.services.known(&info.service) else {
             return;
         };
         if info.version == 0 {
             return;
         }
-        let has = self.has.entry((node, service, host)).or_insert(0);
-        *has = (*has).max(info.version);
+        let fresh = Got {
+            version: info.version,
+            hosts: info.hosts.clone(),
+        };
+        match self.got.entry((node, service, host)) {
+            Entry::Vacant(entry) => {
+                entry.insert(fresh);
+                self.got_by.entry(host).or_default().push((node, service));
+            }
+            Entry::Occupied(mut entry) => {
+                if entry.get().version <= info.version {
+                    entry.insert(fresh);
+                }
+            }
+        }
         let Some(pending) = self.pending.get(&(node, service)) else {
             return;
         };
@@ -179,13 +231,16 @@ impl Subscriber {
     ) -> bool {
         let facts = cx.facts;
         let (version, since) = pending.oldest;
-        let key = facts.services.key(service);
+        let key = facts.known.services.key(service);
         let mut wait = false;
-        for ((.., host), has) in self
-            .has
+        for ((.., host), got) in self
+            .got
             .range((node, service, 0)..=(node, service, u32::MAX))
         {
-            if *has >= version || !self.wanted.contains(&(*host, key.clone())) {
+            let arrived = got.version >= version;
+            if arrived && self.was_told(*host, service, got)
+                || !self.wanted.contains(&(*host, key.clone()))
+            {
                 continue;
             }
             let Some(due) = facts.due(node, *host, since.at, facts.bounds.push()) else {
@@ -201,8 +256,14 @@ impl Subscriber {
                 entry: facts.now.entry,
             };
             found.late(Property::L6, when, times, || {
+                let why = if arrived {
+                    "it got the list and did not pass it on"
+                } else {
+                    "the list did not arrive"
+                };
                 format!(
-                    "{} was not told in time that {key} changed on {} (version {version})",
+                    "the application of {} was not told in time that {key} changed on {} (version \
+                     {version}): {why}",
                     facts.name(*host),
                     facts.name(node)
                 )

@@ -39,6 +39,7 @@ mod l12_guards;
 mod lookup;
 mod marks;
 pub mod mirror;
+mod pace;
 pub mod property;
 mod s01_single_writer;
 mod s02_resurrection;
@@ -48,27 +49,30 @@ mod s05_index;
 mod s06_read;
 mod s08_acknowledgement;
 mod s09_not_ready;
+mod s10_last_intent;
 mod s11_push_order;
 mod s12_identity;
 mod s13_bounded;
 mod s14_blast_radius;
 mod s16_work;
 mod s17_head_of_line;
+mod sets;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 pub mod wall;
+mod words;
 
 use std::sync::Arc;
 
 use distro_core::message::naming::ServiceInfo;
 
-use crate::judge::Tables;
-use crate::observe::Observation;
+use crate::observe::{Observation, Tables};
 use crate::scenario::model::Scenario;
 use facts::Facts;
 use found::Found;
 use kind::Interest;
-use mirror::{Place, PlaceSet};
+use mirror::Place;
 pub use property::{ALL, About, Property};
 
 /// A list that a node sends, taken apart once for all checks.
@@ -80,8 +84,6 @@ pub struct Listing<'a> {
     pub service: u32,
     /// The places in it, in order, each once.
     pub places: &'a [Place],
-    /// The same as one number.
-    pub set: PlaceSet,
     /// No filter was asked for.
     pub whole: bool,
 }
@@ -128,13 +130,14 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Check>> {
         Box::new(s03_revision::RevisionDiscipline::default()),
         Box::new(s04_false_removal::FalseRemoval::default()),
         Box::new(s05_index::Index::default()),
-        Box::new(s06_read::Read),
+        Box::new(s06_read::Read::default()),
         Box::new(s08_acknowledgement::Acknowledgement::default()),
         Box::new(s09_not_ready::NotReady),
+        Box::new(s10_last_intent::LastIntent::default()),
         Box::new(s11_push_order::PushOrder::default()),
         Box::new(s12_identity::Identity::default()),
         Box::new(s13_bounded::Bounded::default()),
-        Box::new(s14_blast_radius::BlastRadius),
+        Box::new(s14_blast_radius::BlastRadius::new(scenario)),
         Box::new(s16_work::Work::default()),
         Box::new(s17_head_of_line::HeadOfLine::default()),
         Box::new(l01_convergence::Convergence::default()),

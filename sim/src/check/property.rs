@@ -22,6 +22,8 @@ pub enum Property {
     S8,
     /// Not ready means silent.
     S9,
+    /// Last intent wins.
+    S10,
     /// Push order.
     S11,
     /// Identity.
@@ -101,6 +103,8 @@ all! {
         "a success means that it was applied, or that something newer was";
     S9 "S9" "not ready means silent"
         "before its first load is settled a node serves, pushes and deletes nothing";
+    S10 "S10" "last intent wins"
+        "what an owner has of a client is what its application said last";
     S11 "S11" "push order"
         "a subscriber's lists never go back, and the last one is the node's";
     S12 "S12" "identity"

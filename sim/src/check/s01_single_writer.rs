@@ -11,7 +11,7 @@ use distro_core::time::Mono;
 
 use crate::check::found::Found;
 use crate::check::kind::{Interest, Kind};
-use crate::check::{Check, Context, Property};
+use crate::check::{Check, Context, Property, words};
 use crate::observe::{Observation, Seen};
 
 /// Judge of S1.
@@ -81,7 +81,8 @@ impl SingleWriter {
                     let owner = facts.name(owner);
                     format!("{node} holds {name} as native, but it is connected to {owner}")
                 } else {
-                    format!("a remote message ({cause:?}) changed {name}, which {node} itself owns")
+                    let cause = words::change(cause);
+                    format!("{cause} changed {name}, which {node} itself owns")
                 }
             });
         }
@@ -121,9 +122,10 @@ fn removed_native(node: u32, cause: RemoveCause, cx: &Context<'_>, found: &mut F
             };
             found.broken(Property::S1, cx.facts.now, || {
                 format!(
-                    "{} removed its own native record of {} as {cause:?}",
+                    "{} removed its own native record of {}: {}",
                     cx.facts.name(node),
-                    cx.facts.client_name(client)
+                    cx.facts.client_name(client),
+                    words::removal(cause)
                 )
             });
         }

@@ -14,10 +14,10 @@ use crate::observe::{Observation, Seen};
 /// Judge of S3.
 #[derive(Debug, Default)]
 pub(crate) struct RevisionDiscipline {
-    /// Latest revision by (node, client) in the node's present life.
-    latest: BTreeMap<(u32, u32), Revision>,
-    /// Content by (client, revision), with the node that showed it first.
-    content: BTreeMap<(u32, Revision), (u64, u32)>,
+    /// By node: the latest revision of each client in the node's present life.
+    latest: BTreeMap<u32, BTreeMap<u32, Revision>>,
+    /// By client: the content of each revision, with the node that showed it first.
+    content: Vec<BTreeMap<Revision, (u64, u32)>>,
 }
 
 impl Check for RevisionDiscipline {
@@ -28,12 +28,13 @@ impl Check for RevisionDiscipline {
     fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, found: &mut Found) {
         let (node, facts) = (seen.host.0, cx.facts);
         let Seen::Node(Event::ClientChanged { data, .. }) = seen.what else {
-            self.latest.retain(|(whose, _), _| *whose != node);
+            self.latest.remove(&node);
             return;
         };
         let Some(client) = facts.client else { return };
         let revision = data.revision;
-        let before = self.latest.insert((node, client), revision);
+        let latest = self.latest.entry(node).or_default();
+        let before = latest.insert(client, revision);
         if let Some(before) = before.filter(|before| *before > revision) {
             return found.broken(Property::S3, facts.now, || {
                 format!(
@@ -47,10 +48,11 @@ impl Check for RevisionDiscipline {
             Some((last, hash)) if std::sync::Arc::ptr_eq(last, data) => *hash,
             Some(_) | None => hash_of(&data.services),
         };
-        let (first, shown) = *self
-            .content
-            .entry((client, revision))
-            .or_insert((hash, node));
+        let index = client as usize;
+        if index >= self.content.len() {
+            self.content.resize_with(index + 1, BTreeMap::new);
+        }
+        let (first, shown) = *self.content[index].entry(revision).or_insert((hash, node));
         if first == hash {
             return found.held(Property::S3);
         }

@@ -10,7 +10,8 @@ use distro_core::message::Request;
 use crate::check::found::Found;
 use crate::check::kind::{Interest, Kind};
 use crate::check::mirror::Place;
-use crate::check::{Check, Context, Listing, Property};
+use crate::check::sets::take_range;
+use crate::check::{Check, Context, Listing, Property, words};
 use crate::observe::{Observation, Seen};
 
 /// Judge of S4.
@@ -29,7 +30,7 @@ impl Check for FalseRemoval {
         let node = seen.host.0;
         match seen.what {
             Seen::Started | Seen::Stopped { .. } => {
-                self.pushed.retain(|(whose, _), _| *whose != node);
+                take_range(&mut self.pushed, (node, 0)..=(node, u32::MAX));
             }
             Seen::Node(Event::ClientDisconnect {
                 removed,
@@ -72,10 +73,11 @@ fn judge_removal(
     let (lease, unheard) = (facts.bounds.lease_min(), facts.unheard(node, owner));
     found.late(Property::S4, facts.now, (lease, unheard), || {
         format!(
-            "{} removed {} ({cause:?}), which lives and is connected to {}, {unheard} after it \
+            "{} removed {} ({}), which lives and is connected to {}, {unheard} after it \
              last heard from {}",
             facts.name(node),
             facts.client_name(client),
+            words::removal(*cause),
             facts.name(owner),
             facts.name(owner)
         )
@@ -142,6 +144,7 @@ fn told(owner: u32, node: u32, cx: &Context<'_>) -> bool {
     let facts = cx.facts;
     let settle = facts.bounds.settle();
     let calm = facts.calm(owner, node);
-    !facts.may_drop(node, owner)
+    facts.knows(owner, node)
+        && !facts.may_drop(node, owner)
         && calm.is_some_and(|calm| calm.severe.max(calm.mild) + settle <= facts.now.at)
 }

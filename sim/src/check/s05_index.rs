@@ -55,7 +55,7 @@ impl Check for Index {
                     subscribers: view.subscribers,
                 })
                 .collect();
-            if !agree(&clients, &services, &cx.facts.services) {
+            if !agree(&clients, &services, &cx.facts.known.services) {
                 difference = differs(&clients, &services);
             }
             if settled {

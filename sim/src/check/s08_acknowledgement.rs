@@ -12,6 +12,7 @@ use distro_core::message::naming::{
 
 use crate::check::found::Found;
 use crate::check::kind::{Interest, Kind};
+use crate::check::sets::take_range;
 use crate::check::{Check, Context, Property};
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::HostId;
@@ -74,8 +75,8 @@ impl Check for Acknowledgement {
                 }
             }
             Seen::Closed { conn, .. } | Seen::Close { conn, .. } => {
-                self.asked
-                    .retain(|(whose, on, _), _| (*whose, *on) != (node, conn));
+                let all = (node, conn, RequestId(0))..=(node, conn, RequestId(u64::MAX));
+                take_range(&mut self.asked, all);
             }
             Seen::Started | Seen::Stopped { .. } => {
                 self.asked.retain(|(whose, ..), _| *whose != node);
@@ -181,7 +182,7 @@ fn untrue(asked: &Asked, record: Option<(&ClientSyncData, bool)>, gone: bool) ->
 }
 
 /// True when an entry is what a register or batch register asked for.
-fn publishes(entry: &Published, wanted: &[Instance]) -> bool {
+pub(crate) fn publishes(entry: &Published, wanted: &[Instance]) -> bool {
     let held = entry.instances();
     held.len() == wanted.len()
         && held.iter().zip(wanted).all(|(held, wanted)| {

@@ -8,6 +8,7 @@ use distro_core::time::Mono;
 
 use crate::check::found::{Found, Moment};
 use crate::check::kind::{Interest, Kind};
+use crate::check::sets::take_range;
 use crate::check::{Check, Context, Property};
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::HostId;
@@ -44,11 +45,12 @@ impl Check for PushOrder {
                 self.sent(node, conn, cx, found);
             }
             Seen::Closed { conn, .. } | Seen::Close { conn, .. } => {
-                self.versions
-                    .retain(|(whose, on, _), _| (*whose, *on) != (node, conn));
+                let all = (node, conn, 0)..=(node, conn, u32::MAX);
+                take_range(&mut self.versions, all);
             }
             Seen::Started | Seen::Stopped { .. } => {
-                self.versions.retain(|(whose, ..), _| *whose != node);
+                let all = (node, ConnId(0), 0)..=(node, ConnId(u64::MAX), u32::MAX);
+                take_range(&mut self.versions, all);
                 self.judged = false;
                 self.doubted = false;
             }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use distro_core::constants::{SYNC_IN_FLIGHT_MAX, SYNC_PENDING_MAX};
 use distro_core::view::Sizes;
 
 use crate::check::found::Found;
@@ -37,6 +38,7 @@ impl Check for Bounded {
     fn see(&mut self, _cx: &Context<'_>, _seen: &Observation<'_>, _found: &mut Found) {}
 
     fn scan(&mut self, node: u32, settled: bool, cx: &Context<'_>, found: &mut Found) -> bool {
+        judge_pending(node, cx, found);
         if !settled {
             return false;
         }
@@ -45,11 +47,20 @@ impl Check for Bounded {
             (node, distro_core::ids::ConnId(0))..=(node, distro_core::ids::ConnId(u64::MAX));
         let conns = || facts.conns.range(range.clone());
         let records = &facts.node[node as usize].mirror.records;
+        let natives = conns()
+            .filter(|(_, conn)| !facts.is_node(conn.peer))
+            .count() as u64;
+        // Whom the node sent away it may hold until they have arrived elsewhere.
+        let leaving = facts.node[node as usize].natives.iter().filter(|client| {
+            let asked = facts.clients[**client as usize].asked;
+            asked.is_some_and(|asked| {
+                asked.at + facts.bounds.ejected(true) + facts.bounds.departed() > facts.now.at
+            })
+        });
+        let leaving = leaving.count() as u64;
         let allowed = Allowed {
             connections: conns().count() as u64,
-            natives: conns()
-                .filter(|(_, conn)| !facts.is_node(conn.peer))
-                .count() as u64,
+            natives: natives + leaving,
             records: records.len() as u64,
             entries: records
                 .values()
@@ -99,6 +110,23 @@ fn sizes(node: u32, cx: &Context<'_>) -> Option<Sizes> {
     cx.tables
         .with_node(HostId(node), &mut |machine| sizes = Some(machine.sizes()));
     sizes
+}
+
+/// What waits for a member, and what is under way to it, have bounds with a name.
+fn judge_pending(node: u32, cx: &Context<'_>, found: &mut Found) {
+    let mut most: Option<u64> = None;
+    cx.tables.with_node(HostId(node), &mut |machine| {
+        most = machine.members().map(|member| member.pending).max();
+    });
+    let Some(most) = most else { return };
+    tell(node, too_many_wait(most), cx, found);
+}
+
+fn too_many_wait(pending: u64) -> Option<String> {
+    let may = (SYNC_PENDING_MAX + SYNC_IN_FLIGHT_MAX) as u64;
+    (pending > may).then(|| {
+        format!("has {pending} syncs for one member, where {may} may wait and be under way")
+    })
 }
 
 fn tell(node: u32, wrong: Option<String>, cx: &Context<'_>, found: &mut Found) {
@@ -197,6 +225,12 @@ mod tests {
             )
             .is_some()
         );
+    }
+
+    #[test]
+    fn syncs_for_a_member_that_is_away_have_a_bound() {
+        assert_eq!(too_many_wait(SYNC_PENDING_MAX as u64), None);
+        assert!(too_many_wait(90_000).is_some());
     }
 
     #[test]

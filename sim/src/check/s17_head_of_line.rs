@@ -36,7 +36,8 @@ impl Check for HeadOfLine {
                 if facts.clients[client as usize].owner != node || data.services.is_empty() {
                     return;
                 }
-                for target in &facts.node[node as usize].members {
+                let alive = |target: &&u32| facts.processes[**target as usize].alive;
+                for target in facts.node[node as usize].members.iter().filter(alive) {
                     let due = self
                         .due
                         .entry((node, *target, client))
@@ -63,8 +64,9 @@ impl Check for HeadOfLine {
             Seen::Node(Event::ClientDisconnect { .. }) => {
                 let Some(client) = facts.client else { return };
                 if facts.clients[client as usize].owner == node {
-                    self.due
-                        .retain(|(owner, _, of), _| (*owner, *of) != (node, client));
+                    for target in 0..facts.nodes {
+                        self.due.remove(&(node, target, client));
+                    }
                 }
             }
             Seen::RequestSent {
@@ -78,7 +80,7 @@ impl Check for HeadOfLine {
                 };
                 self.left(node, peer.0, client, data.revision, cx, found);
             }
-            Seen::Started | Seen::Stopped { .. } => {
+            Seen::Started | Seen::Stopped { .. } if facts.is_node(node) => {
                 self.due
                     .retain(|(owner, target, _), _| *owner != node && *target != node);
             }
@@ -92,6 +94,9 @@ impl Check for HeadOfLine {
         self.due.retain(|(owner, target, client), (_, since)| {
             if now.at <= since.at + cx.facts.bounds.sync_sent() {
                 return true;
+            }
+            if !cx.facts.knows(*owner, *target) {
+                return false;
             }
             let due = deadline(*owner, *target, *since, waiting, cx);
             let outcome = duty::open(found, Property::S17, (since.at, now), due, || {
@@ -125,6 +130,9 @@ impl HeadOfLine {
         } else {
             self.due
                 .insert((node, target, client), (newest, cx.facts.now));
+        }
+        if !cx.facts.knows(node, target) {
+            return;
         }
         let due = deadline(node, target, since, waiting, cx);
         duty::done(found, Property::S17, (since.at, cx.facts.now), due, || {

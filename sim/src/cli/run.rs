@@ -93,7 +93,8 @@ fn load(path: &Path) -> Result<Loaded, Problems> {
     })
 }
 
-/// The files that the paths name: a directory means all scenario files in it, in name order.
+/// The files that the paths name: a directory means all scenario files in it, in name order, and
+/// then those of the directories in it.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in paths {
@@ -101,18 +102,8 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
             files.push(path.clone());
             continue;
         }
-        let show = |error: io::Error| format!("{}: {error}", path.display());
-        let mut inside = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(show)? {
-            let file = entry.map_err(show)?.path();
-            if file
-                .extension()
-                .is_some_and(|extension| extension == "toml")
-            {
-                inside.push(file);
-            }
-        }
-        if inside.is_empty() {
+        let (mut inside, below) = directory(path)?;
+        if inside.is_empty() && below.is_empty() {
             return Err(format!(
                 "{}: no scenario files (*.toml) in it",
                 path.display()
@@ -120,8 +111,35 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
         }
         inside.sort();
         files.extend(inside);
+        files.extend(below);
     }
     Ok(files)
+}
+
+/// The scenario files in a directory, and those in the directories in it, in name order.
+fn directory(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), String> {
+    let show = |error: io::Error| format!("{}: {error}", path.display());
+    let (mut inside, mut folders) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(path).map_err(show)? {
+        let file = entry.map_err(show)?.path();
+        if file.is_dir() {
+            folders.push(file);
+        } else if file
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            inside.push(file);
+        }
+    }
+    folders.sort();
+    let mut below = Vec::new();
+    for folder in folders {
+        let (mut files, deeper) = directory(&folder)?;
+        files.sort();
+        below.extend(files);
+        below.extend(deeper);
+    }
+    Ok((inside, below))
 }
 
 fn worlds(arguments: &RunArguments, scenario: &Scenario) -> Vec<WorldKind> {

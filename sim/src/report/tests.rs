@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use distro_core::time::Mono;
 
 use super::*;
-use crate::judge::Verdict;
+use crate::check::verdict::Verdict;
 use crate::scenario::{self, parse};
 
 fn scenario() -> Scenario {

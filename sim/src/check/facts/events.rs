@@ -8,8 +8,9 @@ use distro_core::ids::{ClientId, ConnId, NodeId};
 use distro_core::io::RemoveCause;
 use distro_core::message::distro::ClientSyncData;
 
-use super::{ClientFacts, Facts, bit};
+use super::{ClientFacts, Facts};
 use crate::check::mirror::Record;
+use crate::check::sets::NodeSet;
 use crate::observe::Seen;
 
 impl Facts {
@@ -47,19 +48,32 @@ impl Facts {
             Event::Synced { client, .. } | Event::SyncFailed { client, .. } => {
                 self.client = self.client_of(client);
             }
+            Event::GivenUp(given_up) => {
+                let (ip, cluster) = (given_up.ip.clone(), given_up.cluster.clone());
+                let place = self.known.places.numbered((ip, given_up.port, cluster));
+                let service = self.known.services.number(&given_up.service);
+                let window = self.bounds.read_window();
+                let mirror = &mut self.node[node as usize].mirror;
+                mirror.give_up(service, place, self.now.at, window);
+            }
+            Event::MemberRestarted { member, .. } => {
+                if let Some(owner) = self.node_of(member) {
+                    let life = self.processes[owner as usize].life;
+                    let learned = &mut self.node[node as usize].learned;
+                    learned.insert(owner, (self.now.at, life));
+                }
+            }
             Event::ClientVerifyFailed { .. }
             | Event::Verified { .. }
             | Event::SyncIgnored { .. }
             | Event::ServiceChanged { .. }
             | Event::Pushed { .. }
             | Event::PushFailed { .. }
-            | Event::MemberRestarted { .. }
             | Event::Detecting(_)
             | Event::ConnectionRefused { .. }
             | Event::Paused(_)
             | Event::SnapshotLoaded { .. }
             | Event::SnapshotFailed { .. }
-            | Event::GivenUp(_)
             | Event::BoundReached(_) => {}
         }
     }
@@ -81,11 +95,14 @@ impl Facts {
             connected: self.now,
             gone: None,
             orphaned: None,
-            holders: 0,
+            holders: NodeSet::default(),
             last: None,
             changed: self.now,
             number: 0,
+            previous: None,
+            asked: None,
         });
+        self.node[owner as usize].natives.insert(number);
         number
     }
 
@@ -107,6 +124,8 @@ impl Facts {
         facts.host_life = self.processes[peer as usize].life;
         facts.conn = Some(conn);
         facts.number = self.connections[peer as usize];
+        facts.previous = self.latest[peer as usize].replace(client);
+        self.hosted[peer as usize].insert(client);
     }
 
     fn client_changed(
@@ -121,7 +140,7 @@ impl Facts {
         self.client = Some(client);
         let now = self.now;
         let facts = &mut self.clients[client as usize];
-        facts.holders |= bit(node);
+        facts.holders.insert(node);
         let seen = facts
             .last
             .as_ref()
@@ -141,7 +160,7 @@ impl Facts {
         let node = &mut self.node[node as usize];
         node.changed = true;
         node.mirror
-            .change((client, record), &mut self.services, now.at, window);
+            .change((client, record), &mut self.known, now.at, window);
     }
 
     fn client_removed(&mut self, node: u32, id: &ClientId, cause: RemoveCause, native: bool) {
@@ -151,19 +170,22 @@ impl Facts {
         self.client = Some(client);
         let now = self.now;
         let facts = &mut self.clients[client as usize];
-        facts.holders &= !bit(node);
+        facts.holders.remove(node);
         let own = match cause {
             RemoveCause::Disconnected | RemoveCause::Ejected(_) => true,
             RemoveCause::Deleted | RemoveCause::Expired | RemoveCause::OwnerRestarted => native,
         };
         if own && facts.owner == node {
             facts.gone.get_or_insert(now);
+            if let Some(whose) = facts.host {
+                self.hosted[whose as usize].remove(&client);
+            }
+            self.node[node as usize].natives.remove(&client);
             self.last_change = now.at;
         }
         let window = self.bounds.read_window();
         let node = &mut self.node[node as usize];
         node.changed = true;
-        node.mirror
-            .remove(client, &mut self.services, now.at, window);
+        node.mirror.remove(client, &mut self.known, now.at, window);
     }
 }

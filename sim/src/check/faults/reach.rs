@@ -1,8 +1,9 @@
 //! Which messages a fault meets, and how badly it upsets.
 
 use distro_core::message::MessageKind;
+use distro_core::time::Period;
 
-use crate::scenario::model::{HostId, Path};
+use crate::scenario::model::{HostId, LinkFault, Path};
 
 /// How much a fault upsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,5 +50,36 @@ pub(super) fn harm(path: &Path) -> Harm {
         Harm::Mild
     } else {
         Harm::Severe
+    }
+}
+
+/// A fault of links that lasts and lets something through: some messages, or all of them late.
+pub(super) fn lets_through(path: &Path, fault: &LinkFault) -> bool {
+    match fault {
+        LinkFault::Partition => !path.kinds.is_empty() || path.requests.is_some(),
+        LinkFault::Loss { .. }
+        | LinkFault::Delay { .. }
+        | LinkFault::Duplicate { .. }
+        | LinkFault::Reorder { .. }
+        | LinkFault::Corrupt { .. }
+        | LinkFault::Bandwidth { .. } => true,
+        // A dial that finds no address, or a wrong one, fails as one at a dead server does.
+        LinkFault::Drop { .. } | LinkFault::DnsFailure { .. } => false,
+    }
+}
+
+/// For how long after its end a fault still delays messages that met it. The queues of a limited
+/// bandwidth are watched until they are empty.
+pub(super) fn tail(fault: &LinkFault) -> Period {
+    match fault {
+        LinkFault::Delay { by } => *by,
+        LinkFault::Reorder { within } => *within,
+        LinkFault::Partition
+        | LinkFault::Loss { .. }
+        | LinkFault::Duplicate { .. }
+        | LinkFault::Corrupt { .. }
+        | LinkFault::Bandwidth { .. }
+        | LinkFault::DnsFailure { .. }
+        | LinkFault::Drop { .. } => Period::ZERO,
     }
 }

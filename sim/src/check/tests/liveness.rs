@@ -6,7 +6,7 @@ use distro_core::message::Request;
 use distro_core::message::cluster::NodeState;
 
 use super::*;
-use crate::scenario::model::HostFault;
+use crate::scenario::model::{HostFault, LinkFault};
 
 #[test]
 fn a_change_that_reaches_a_peer_late_breaks_l2() {
@@ -124,10 +124,13 @@ fn a_record_that_outlives_its_owners_removal_breaks_l5() {
 
 #[test]
 fn a_subscriber_that_is_not_told_breaks_l6() {
-    let told = |millis| {
+    let told = |millis, passes_on: bool| {
         let mut run = cluster(1, 2);
         run.connect(0, 0, "c");
-        let instance = std::sync::Arc::new(instance(0));
+        let lists = [
+            list(1, &[&std::sync::Arc::new(instance(0))]),
+            list(2, &[&std::sync::Arc::new(instance(1))]),
+        ];
         let (conn, id, peer) = (ConnId(3), RequestId(1), HostId(0));
         for (at, version) in [(2_000, 1), (millis, 2)] {
             if version == 2 {
@@ -141,7 +144,8 @@ fn a_subscriber_that_is_not_told_breaks_l6() {
                 );
             }
             run.at(at);
-            let request = Request::NotifySubscriber(list(version, &[&instance]));
+            let info = lists[version as usize - 1].clone();
+            let request = Request::NotifySubscriber(info.clone());
             run.see(
                 2,
                 Seen::RequestReceived {
@@ -151,11 +155,18 @@ fn a_subscriber_that_is_not_told_breaks_l6() {
                     request: &request,
                 },
             );
+            if version == 1 || passes_on {
+                run.see(2, Seen::Client(&SdkEvent::ListChanged { info }));
+            } else {
+                let service = service();
+                run.see(2, Seen::Client(&SdkEvent::ListIgnored { service }));
+            }
         }
         run.end(40)
     };
-    assert_eq!(told(30_600), [] as [&str; 0]);
-    assert_eq!(told(39_000), ["L6"]);
+    assert_eq!(told(30_600, true), [] as [&str; 0]);
+    assert_eq!(told(39_000, true), ["L6"]);
+    assert_eq!(told(30_600, false), ["L6"], "it kept the list to itself");
 }
 
 #[test]
@@ -252,4 +263,69 @@ fn clients_of_an_earlier_life_that_stay_break_l12() {
     };
     assert_eq!(removed(39), [] as [&str; 0]);
     assert_eq!(removed(42), ["L12"]);
+}
+
+/// A member that dies at 30 s, and an observer that drops it from its list at 40 s, or does not.
+fn dead_member(dropped: bool) -> Vec<&'static str> {
+    let mut run = cluster(2, 0);
+    run.at(30_000);
+    run.see(1, Seen::Stopped { silent: false });
+    let (member, state) = (node_id(1), NodeState::Suspicious);
+    run.node(0, &Event::MembersChange { member, state });
+    run.at(40_000);
+    if dropped {
+        run.set_members(0, &[0]);
+    }
+    run.end(200)
+}
+
+#[test]
+fn a_member_that_left_the_list_need_not_be_seen_as_down() {
+    assert_eq!(dead_member(true), [] as [&str; 0]);
+    assert_eq!(dead_member(false), ["L11"]);
+}
+
+#[test]
+fn a_lost_report_may_make_a_well_member_suspicious_for_a_while_where_messages_get_lost() {
+    let suspected = |loss: u32, for_secs: u64| {
+        let mut scenario = scenario(2, 0);
+        scenario.link.loss_per_million = loss;
+        let mut run = start(&scenario);
+        let state = |run: &mut Run, state| {
+            let member = node_id(1);
+            run.node(0, &Event::MembersChange { member, state });
+        };
+        run.at(300_000);
+        state(&mut run, NodeState::Suspicious);
+        run.at(300_000 + for_secs * 1_000);
+        state(&mut run, NodeState::Up);
+        run.end(500)
+    };
+    assert_eq!(suspected(0, 5), ["L11"]);
+    assert_eq!(suspected(10_000, 5), [] as [&str; 0]);
+    assert_eq!(suspected(10_000, 100), ["L11"]);
+}
+
+#[test]
+fn servers_that_are_cut_off_cost_a_client_tries() {
+    // The client starts at 60 s; all its servers but the last one are cut off until later.
+    let back = |cut: u32, millis: u64| {
+        let mut run = cluster(4, 1);
+        run.connect(0, 3, "a");
+        run.at(50_000);
+        run.see(4, Seen::Stopped { silent: false });
+        run.remove(3, 3, &ClientId::new("a"), RemoveCause::Disconnected);
+        for node in 0..cut {
+            run.fault(Fault::Link(path(node, 4), LinkFault::Partition), 100, true);
+        }
+        run.at(60_000);
+        run.see(4, Seen::Started);
+        run.at(millis);
+        run.connect(0, 3, "c");
+        run.end(millis / 1_000 + 1)
+    };
+    assert!(!back(0, 66_000).contains(&"L3"));
+    assert!(back(0, 75_000).contains(&"L3"));
+    assert!(!back(3, 75_000).contains(&"L3"));
+    assert!(back(3, 90_000).contains(&"L3"));
 }

@@ -23,12 +23,13 @@ use distro_core::sdk::io::SdkEvent;
 use distro_core::time::{Mono, Period};
 use distro_node::carrier::Carrier;
 
-use crate::judge::{Judge, Tables, Verdict};
-use crate::observe::{Observation, Seen};
+use crate::check::verdict::Verdict;
+use crate::judge::Judge;
+use crate::observe::{Observation, Seen, Tables};
 use crate::scenario::address::node_id;
 use crate::scenario::model::{
-    Action, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeSpec, Path, Scenario, Setting, What,
-    WorldKind,
+    Action, ClientOp, ClientSpec, Expect, Fault, HostId, LinkSpec, NodeOp, NodeSpec, Path,
+    Scenario, Setting, What, WorldKind,
 };
 
 /// No machines to look at.
@@ -344,6 +345,33 @@ impl Run {
             }
         };
         self.see(0, seen);
+    }
+
+    /// An operator replaces a node's list of members.
+    pub(super) fn set_members(&mut self, node: u32, members: &[u32]) {
+        let members = members.iter().map(|member| HostId(*member)).collect();
+        let action = Action {
+            at: Period(self.at.0),
+            what: What::Operate {
+                node: HostId(node),
+                op: NodeOp::SetMembers(members),
+            },
+            line: 1,
+        };
+        let index = 0;
+        self.see(
+            node,
+            Seen::Began {
+                index,
+                action: &action,
+            },
+        );
+    }
+
+    /// An application calls its client.
+    pub(super) fn call(&mut self, client: u32, op: &ClientOp) {
+        let call = self.entry;
+        self.see(self.nodes + client, Seen::Called { call, op });
     }
 
     /// Ends the run and gives the codes of all properties that were broken.

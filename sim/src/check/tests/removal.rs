@@ -30,7 +30,8 @@ fn removing_a_live_client_within_the_lease_breaks_s4() {
     let (mut run, id) = known(2);
     run.at(180_000);
     run.remove(1, 0, &id, RemoveCause::Expired);
-    assert_eq!(run.end(181), ["S4"]);
+    // It was the last one: the list is empty now.
+    assert_eq!(run.end(181), ["S4", "S14"]);
 }
 
 #[test]
@@ -120,4 +121,55 @@ fn an_empty_push_after_the_last_publisher_died_holds() {
     run.remove(1, 0, &id, RemoveCause::Deleted);
     run.push(1, 7, 2, &list(3, &[]));
     assert_eq!(run.end(62), [] as [&str; 0]);
+}
+
+#[test]
+fn an_empty_list_is_a_lie_where_nobody_subscribes_too() {
+    let (mut run, id) = known(2);
+    run.at(60_000);
+    run.see(0, Seen::Stopped { silent: false });
+    run.remove(1, 0, &id, RemoveCause::OwnerRestarted);
+    assert_eq!(run.end(62), ["S14"]);
+}
+
+/// A publisher whose only server, the first node, dies for good at 60 s; the second node lets go of
+/// its record at some time.
+fn only_server_gone(ends_secs: u64) -> Vec<&'static str> {
+    let mut scenario = scenario(2, 1);
+    scenario.clients[0].servers = vec![HostId(0)];
+    let mut run = start(&scenario);
+    let id = run.connect(0, 0, "c");
+    run.sync(0, 1, &record(&id, 1, instance(0)), true);
+    run.at(58_000);
+    run.verify(0, 1, &id);
+    run.at(60_000);
+    run.see(0, Seen::Stopped { silent: true });
+    let (member, state) = (node_id(0), NodeState::Down);
+    run.node(1, &Event::MembersChange { member, state });
+    run.at(ends_secs * 1_000);
+    run.remove(1, 0, &id, RemoveCause::Expired);
+    run.push(1, 7, 2, &list(3, &[]));
+    run.end(ends_secs + 2)
+}
+
+#[test]
+fn an_empty_list_is_no_lie_when_the_lease_of_the_only_server_is_over() {
+    assert_eq!(only_server_gone(240), [] as [&str; 0]);
+    assert_eq!(only_server_gone(100), ["S14"]);
+}
+
+#[test]
+fn a_later_life_does_not_stretch_the_lease_of_an_earlier_one() {
+    let (mut run, id) = known(2);
+    run.at(100_000);
+    run.see(0, Seen::Stopped { silent: false });
+    run.see(2, Seen::Stopped { silent: false });
+    run.see(0, Seen::Started);
+    run.node(0, &Event::Ready(distro_core::ids::Incarnation(2)));
+    run.at(185_000);
+    run.verify(0, 1, &ClientId::new("d"));
+    // Of the first life nothing was heard since 6 s.
+    run.at(187_000);
+    run.remove(1, 0, &id, RemoveCause::Expired);
+    assert!(!run.end(188).contains(&"S14"));
 }

@@ -258,8 +258,8 @@ fn more_verifies_than_clients_break_s16() {
         }
         run.end(2)
     };
-    assert_eq!(verified(5), [] as [&str; 0]);
-    assert_eq!(verified(6), ["S16"]);
+    assert_eq!(verified(7), [] as [&str; 0]);
+    assert_eq!(verified(8), ["S16"]);
 }
 
 #[test]
@@ -304,4 +304,106 @@ fn rare_paths_are_counted() {
     let verdict = run.verdict(2);
     assert_eq!(verdict.marks.get("detection"), Some(&1));
     assert_eq!(verdict.marks.get("ejection"), Some(&1));
+}
+
+#[test]
+fn more_reports_than_two_timers_and_an_answer_call_for_break_s16() {
+    let reported = |times: u64| {
+        let mut run = cluster(2, 0);
+        let member = distro_core::message::cluster::Member {
+            node: node_id(0),
+            state: distro_core::message::cluster::NodeState::Up,
+            incarnation: distro_core::ids::Incarnation(1),
+            version: "3.1.0".into(),
+        };
+        let request = Request::MemberReport(Box::new(member));
+        for time in 0..times {
+            run.at(10_000 + time * 100);
+            let (conn, peer, id) = (ConnId(90), HostId(1), RequestId(time));
+            run.see(
+                0,
+                Seen::RequestSent {
+                    conn,
+                    peer,
+                    id,
+                    request: &request,
+                },
+            );
+        }
+        run.end(20)
+    };
+    assert_eq!(reported(8), [] as [&str; 0]);
+    assert_eq!(reported(40), ["S16"]);
+}
+
+#[test]
+fn a_delete_that_is_sent_again_and_again_breaks_s16() {
+    let sent = |times: u64| {
+        let mut run = cluster(2, 1);
+        let id = run.connect(0, 0, "c");
+        run.sync(0, 1, &record(&id, 1, instance(0)), true);
+        run.at(5_000);
+        run.remove(0, 0, &id, RemoveCause::Disconnected);
+        run.remove(1, 0, &id, RemoveCause::Deleted);
+        for time in 0..times {
+            run.at(5_000 + time * 100);
+            run.distro(0, 1, DistroDataRequest::Delete(id.clone(), None));
+        }
+        run.end(8)
+    };
+    assert_eq!(sent(3), [] as [&str; 0]);
+    assert_eq!(sent(4), ["S16"]);
+}
+
+#[test]
+fn an_owner_that_has_other_than_the_applications_last_word_breaks_s10() {
+    let has = |port: u16| {
+        let mut run = cluster(1, 1);
+        let id = run.connect(0, 0, "c");
+        let wanted = Instance::new("10.1.0.1", 9_000);
+        run.at(20_000);
+        run.call(0, &ClientOp::Register(service(), wanted));
+        let held = Instance::new("10.1.0.1", port);
+        let held = Instance {
+            cluster_name: "DEFAULT".into(),
+            ..held
+        };
+        run.change(0, 0, &record(&id, 2, held), false);
+        run.end(60)
+    };
+    assert_eq!(has(9_000), [] as [&str; 0]);
+    assert_eq!(has(8_080), ["S10"]);
+}
+
+#[test]
+fn what_was_withdrawn_and_is_published_still_breaks_s10() {
+    let mut run = cluster(1, 1);
+    run.connect(0, 0, "c");
+    run.at(20_000);
+    run.call(0, &ClientOp::Deregister(service()));
+    assert_eq!(run.end(60), ["S10"]);
+}
+
+#[test]
+fn s9_is_told_last() {
+    let mut run = cluster(2, 1);
+    run.see(1, Seen::Stopped { silent: false });
+    run.see(1, Seen::Started);
+    run.push(1, 7, 2, &list(1, &[]));
+    run.at(2_000);
+    run.connect(0, 0, "c");
+    run.push(0, 7, 2, &list(1, &[&Arc::new(instance(5))]));
+    let codes = run.end(3);
+    assert_eq!(codes.last(), Some(&"S9"), "{codes:?}");
+    assert!(codes.len() > 1);
+}
+
+#[test]
+fn what_a_file_may_name_is_what_is_judged() {
+    let named = crate::scenario::schema::CHECKS
+        .iter()
+        .map(|(code, _)| *code);
+    let judged = crate::check::ALL.iter().map(|about| about.code);
+    let judged = judged.filter(|code| *code != "EXPECT");
+    assert_eq!(named.collect::<Vec<_>>(), judged.collect::<Vec<_>>());
 }

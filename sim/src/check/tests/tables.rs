@@ -6,7 +6,7 @@ use std::sync::Arc;
 use distro_core::io::RemoveCause;
 
 use super::*;
-use crate::check::l01_convergence::{Picture, Row, differs as tables_differ};
+use crate::check::l01_convergence::{Picture, Row, lists_differ, records_differ};
 use crate::check::s05_index::{IndexEntry, differs as index_differs};
 use crate::check::wall;
 use crate::scenario::model::HostFault;
@@ -61,9 +61,15 @@ fn picture(revision: u64, index: u32, vouched: bool) -> Picture {
     picture
 }
 
+/// What of the first node's own records, or of its lists, is another on the second.
+fn tables_differ(a: &Picture, b: &Picture) -> Option<String> {
+    let (a, b) = (("n1", a), ("n2", b));
+    records_differ(&node_id(0), a, b).or_else(|| lists_differ(a, b))
+}
+
 #[test]
 fn tables_of_equal_size_and_other_content_break_l1() {
-    let differ = |a: &Picture, b: &Picture| tables_differ(("n1", a), ("n2", b)).is_some();
+    let differ = |a: &Picture, b: &Picture| tables_differ(a, b).is_some();
     let base = picture(1, 0, true);
     assert!(!differ(&base, &picture(1, 0, true)));
     assert!(differ(&base, &picture(2, 0, true)), "revision");
@@ -81,12 +87,34 @@ fn tables_of_equal_size_and_other_content_break_l1() {
 }
 
 #[test]
+fn lists_of_the_same_records_with_another_weight_break_l1() {
+    let base = picture(1, 0, true);
+    let mut heavier = base.clone();
+    let mut other = instance(0);
+    other.weight = distro_core::message::naming::Weight(3.0);
+    heavier.lists.insert(service(), [Arc::new(other)].into());
+    assert!(tables_differ(&base, &heavier).is_some());
+    // It is so whoever vouches for them.
+    let orphan = picture(1, 0, false);
+    for row in heavier.rows.values_mut() {
+        row.vouched = false;
+    }
+    assert!(tables_differ(&orphan, &heavier).is_some());
+}
+
+#[test]
+fn of_whom_its_owner_does_not_tell_a_node_may_have_what_it_likes() {
+    let mut other = picture(1, 0, true);
+    for row in other.rows.values_mut() {
+        row.owner = node_id(2);
+    }
+    assert_eq!(tables_differ(&Picture::default(), &other), None);
+}
+
+#[test]
 fn what_nobody_vouches_for_may_end_at_different_times() {
     let orphan = picture(1, 0, false);
-    assert_eq!(
-        tables_differ(("n1", &orphan), ("n2", &Picture::default())),
-        None
-    );
+    assert_eq!(tables_differ(&orphan, &Picture::default()), None);
 }
 
 /// A history of one client under an id that holds a wall stamp.
@@ -115,7 +143,7 @@ fn another_history_under_another_wall_clock_breaks_s15() {
 }
 
 #[test]
-fn a_twin_has_all_but_the_wall_jumps() {
+fn a_twins_wall_clocks_jump_by_nothing_and_all_else_is_the_same() {
     let mut scenario = scenario(2, 1);
     assert_eq!(wall::twin(&scenario), None);
     let jump = Fault::Hosts(vec![HostId(0)], HostFault::WallJump { by_millis: 1 });
@@ -131,5 +159,14 @@ fn a_twin_has_all_but_the_wall_jumps() {
         });
     }
     let twin = wall::twin(&scenario).unwrap();
-    assert_eq!(twin.timeline, scenario.timeline[1..]);
+    assert_eq!(twin.timeline[1..], scenario.timeline[1..]);
+    let What::Fault {
+        fault: Fault::Hosts(hosts, HostFault::WallJump { by_millis }),
+        ..
+    } = &twin.timeline[0].what
+    else {
+        panic!("the jump is still there");
+    };
+    assert_eq!((hosts.as_slice(), *by_millis), (&[HostId(0)][..], 0));
+    assert_eq!(wall::twin(&twin), None);
 }

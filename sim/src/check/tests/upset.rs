@@ -156,3 +156,78 @@ fn base_loss_lengthens_a_bound_by_repairs() {
     let after = Bounds::of(&scenario);
     assert!(after.sync() > before.sync() + before.repair().times(5));
 }
+
+#[test]
+fn nothing_is_owed_to_one_that_left_the_list_of_members() {
+    let left_out = |members: &[u32]| {
+        let mut run = cluster(3, 1);
+        run.at(30_000);
+        let id = run.connect(0, 0, "c");
+        run.at(30_500);
+        run.set_members(0, members);
+        run.at(31_000);
+        run.sync(0, 2, &record(&id, 1, instance(0)), true);
+        run.end(70)
+    };
+    assert_eq!(left_out(&[0, 2]), [] as [&str; 0]);
+    assert_eq!(left_out(&[0, 1, 2]), ["S17", "L2"]);
+}
+
+/// A limit of bandwidth from 29 s to 60 s, and a change that waits in its queue until it arrives.
+fn queued(arrives_secs: u64) -> Vec<&'static str> {
+    let limit = LinkFault::Bandwidth {
+        bytes_per_second: 1,
+        queue_bytes: 1_000,
+    };
+    let limit = Fault::Link(path(0, 1), limit);
+    let mut run = cluster(2, 1);
+    run.at(29_000);
+    run.fault(limit.clone(), 31, true);
+    run.at(30_000);
+    let id = run.connect(0, 0, "c");
+    let data = record(&id, 1, instance(0));
+    run.at(31_000);
+    let request = Request::DistroData(DistroDataRequest::Change(data.clone()));
+    let (conn, id, request) = (ConnId(90), RequestId(1), &request);
+    run.see(
+        0,
+        Seen::RequestSent {
+            conn,
+            peer: HostId(1),
+            id,
+            request,
+        },
+    );
+    run.at(60_000);
+    run.fault(limit, 31, false);
+    run.at(arrives_secs * 1_000);
+    run.see(
+        1,
+        Seen::RequestReceived {
+            conn,
+            peer: HostId(0),
+            id,
+            request,
+        },
+    );
+    run.at(arrives_secs * 1_000 + 19_000);
+    run.change(1, 0, &data, true);
+    run.end(arrives_secs + 30)
+}
+
+#[test]
+fn a_limit_of_bandwidth_is_over_when_its_queue_is_empty() {
+    assert_eq!(queued(60), [] as [&str; 0]);
+    assert_eq!(queued(75), [] as [&str; 0]);
+}
+
+#[test]
+fn a_delay_ends_as_much_later_as_it_holds_messages_back() {
+    let late = |by: u64| {
+        let by = Period::from_secs(by);
+        let delay = Fault::Link(path(0, 1), LinkFault::Delay { by });
+        with_fault(&delay, 60, 88_000)
+    };
+    assert_eq!(late(1), ["L2"]);
+    assert_eq!(late(10), [] as [&str; 0]);
+}

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::BufWriter;
 
-use crate::judge::{Judge, Tables, Verdict};
-use crate::observe::Observation;
+use crate::check::verdict::Verdict;
+use crate::judge::Judge;
+use crate::observe::{Observation, Tables};
 use crate::outcome::RunOptions;
 use crate::scenario::model::Scenario;
 use crate::trace::{Header, TraceHash, TraceWriter};

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use distro_core::hash::StableHasher;
 
 use super::nodes_of;
-use crate::judge::Tables;
+use crate::observe::Tables;
 use crate::scenario::model::{HostId, Scenario};
 
 /// Hash of the tables of all nodes that run: records, owners and service indices, in canonical

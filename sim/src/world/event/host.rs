@@ -10,7 +10,7 @@ use distro_core::sdk::Sdk;
 use distro_core::time::Period;
 
 use super::machine::{Arrival, Machine};
-use crate::judge::Tables;
+use crate::observe::Tables;
 use crate::scenario::address;
 use crate::scenario::model::{HostId, Scenario};
 use crate::world::common::clock::Clock;

@@ -19,7 +19,7 @@ use distro_node::shell::Tap;
 
 use super::client::Log;
 use super::lag::Lag;
-use crate::judge::Tables;
+use crate::observe::Tables;
 use crate::observe::{Observation, Seen};
 use crate::outcome::{Outcome, RunOptions};
 use crate::scenario::model::{ClientOp, HostId, Scenario};

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use super::clock::true_time;
-use crate::judge::Tables;
+use crate::observe::Tables;
 use crate::observe::{Observation, Seen};
 use crate::scenario::model::{ClientOp, HostId};
 use crate::world::common::record::Recorder;

@@ -7,7 +7,7 @@ use distro_core::profile::Profile;
 use distro_node::carrier::Carrier;
 
 use super::*;
-use crate::judge::Tables;
+use crate::observe::Tables;
 use crate::scenario::model::{
     Action, ClientSpec, ConnFault, Expect, Fault, HostFault, LinkFault, LinkSpec, NameAnswer,
     NodeSpec, Path, Setting, What, WorldKind,
