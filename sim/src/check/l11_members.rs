@@ -38,7 +38,7 @@ impl Check for Members {
             };
             if *state == NodeState::Up {
                 self.away.remove(&(host, member));
-            } else if facts.knows(host, member) {
+            } else if is_mutual((host, member), cx) {
                 self.away.entry((host, member)).or_insert(facts.now);
             }
             return;
@@ -71,8 +71,14 @@ impl Check for Members {
             _ if timeline => {
                 self.dead
                     .retain(|(observer, member), _| facts.knows(*observer, *member));
-                self.away
-                    .retain(|(observer, member), _| facts.knows(*observer, *member));
+                self.away.retain(|pair, _| is_mutual(*pair, cx));
+                // Two that list each other from now on may have given each other up before.
+                for (observer, member) in self.well.iter().copied() {
+                    let told = facts.node[observer as usize].states.get(&member);
+                    if told.is_some_and(|state| *state != NodeState::Up) {
+                        self.away.entry((observer, member)).or_insert(facts.now);
+                    }
+                }
             }
             _ => {}
         }
@@ -187,8 +193,7 @@ fn pairs<'a>(cx: &Context<'a>) -> impl Iterator<Item = (u32, u32)> + use<'a> {
 
 /// A node refuses whom it does not have on its own list, and so is out of reach for it.
 fn is_mutual((observer, member): (u32, u32), cx: &Context<'_>) -> bool {
-    let lists = &cx.facts.node[member as usize].members;
-    lists.contains(&observer)
+    cx.facts.knows(observer, member) && cx.facts.knows(member, observer)
 }
 
 /// When a dead member must be DOWN: the clock starts again when its observer is upset.
