@@ -2,10 +2,10 @@
 //! precedence; what nobody sets has its default. Everything that is wrong is told at once.
 //!
 //! # Layout
-//! - [`keys`]: the keys, each said once · [`kinds`]: what only settings take · [`member`]: addresses of
-//!   nodes
-//! - [`read`]: where values come from · `misfits`: values that do not fit each other · `show`: how
-//!   they are printed · [`boot`]: the number of this node's life
+//! - [`keys`]: the keys, each said once · [`kinds`]: what only settings take · [`member`]:
+//!   addresses of nodes
+//! - [`read`]: where values come from · `misfits`: values that do not fit each other · `show`:
+//!   how they are printed · [`boot`]: the number of this node's life
 
 pub mod boot;
 pub mod keys;

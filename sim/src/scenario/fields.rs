@@ -1,6 +1,6 @@
-//! Reads the entries of the timeline, whose keys depend on what kind they are, and notes everything
-//! that is wrong on the way. Reading goes on after a problem, with a stand-in value, so that one run
-//! of the parser finds them all.
+//! Reads the entries of the timeline, whose keys depend on what kind they are, and notes
+//! everything that is wrong on the way. Reading goes on after a problem, with a stand-in value, so
+//! that one run of the parser finds them all.
 
 use std::ops::Range;
 

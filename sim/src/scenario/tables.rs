@@ -137,7 +137,8 @@ table! {
         /// Its address.
         ip: String = absent("the client's own"),
         /// Its port; in a batch they count up.
-        port: Whole<i32, { i32::MIN as i64 }, { i32::MAX as i64 }> = usual(Whole(INSTANCE_PORT as i32)),
+        port: Whole<i32, { i32::MIN as i64 }, { i32::MAX as i64 }> =
+            usual(Whole(INSTANCE_PORT as i32)),
         /// Load-balancing weight.
         weight: Heavy = usual(Heavy(Weight::ONE)),
         /// As the client says.

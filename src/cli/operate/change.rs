@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -43,8 +44,17 @@ pub struct LogArguments {
     #[command(flatten)]
     of: OfOne,
     /// The new level; without it the level is shown
-    #[arg(value_parser = clap::builder::PossibleValuesParser::new(Level::all().into_iter().map(|(_, word)| word)))]
+    #[arg(value_parser = levels())]
     level: Option<String>,
+}
+
+/// The words for a level.
+fn levels() -> PossibleValuesParser {
+    Level::all()
+        .into_iter()
+        .map(|(_, word)| word)
+        .collect::<Vec<_>>()
+        .into()
 }
 
 /// Shows or replaces a node's limits.

@@ -51,7 +51,7 @@ pub struct ServeArguments {
     /// Print every setting and where it came from, and do nothing else
     #[arg(long)]
     print_config: bool,
-    /// Print the JSON Schema of the file, by which editors complete and check it, and do nothing else
+    /// Print the JSON Schema of the file, by which editors check it, and do nothing else
     #[arg(long)]
     print_schema: bool,
 }
