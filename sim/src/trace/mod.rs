@@ -13,6 +13,7 @@ mod message;
 
 use std::io::{self, Write};
 
+use distro_core::ids::ConnId;
 use distro_core::profile::Profile;
 
 use crate::observe::{Observation, Seen};
@@ -125,11 +126,15 @@ fn name(hosts: &[String], host: HostId) -> &str {
     hosts.get(host.index()).map_or("?", String::as_str)
 }
 
+fn transport(line: &mut Line<'_>, kind: &str, peer: &str, conn: ConnId) {
+    line.text("kind", &kind);
+    line.text("peer", &peer);
+    line.unsigned("conn", conn.0);
+}
+
 fn what(line: &mut Line<'_>, hosts: &[String], actions: &[String], what: &Seen<'_>) {
-    let about = |line: &mut Line<'_>, kind: &str, peer: HostId, conn: u64| {
-        line.text("kind", &kind);
-        line.text("peer", &name(hosts, peer));
-        line.unsigned("conn", conn);
+    let about = |line: &mut Line<'_>, kind, peer, conn: ConnId| {
+        transport(line, kind, name(hosts, peer), conn);
     };
     match *what {
         Seen::Started => line.text("kind", &"started"),
@@ -137,10 +142,10 @@ fn what(line: &mut Line<'_>, hosts: &[String], actions: &[String], what: &Seen<'
             line.text("kind", &"stopped");
             line.flag("silent", silent);
         }
-        Seen::Opened { conn, peer } => about(line, "opened", peer, conn.0),
-        Seen::Closed { conn, peer } => about(line, "closed", peer, conn.0),
+        Seen::Opened { conn, peer } => about(line, "opened", peer, conn),
+        Seen::Closed { conn, peer } => about(line, "closed", peer, conn),
         Seen::Close { conn, peer, reason } => {
-            about(line, "close", peer, conn.0);
+            about(line, "close", peer, conn);
             if let Some(reason) = reason {
                 line.text("reason", &event::close_reason(reason));
             }
@@ -150,18 +155,16 @@ fn what(line: &mut Line<'_>, hosts: &[String], actions: &[String], what: &Seen<'
             peer,
             id,
             request,
-        } => {
-            about(line, "request-sent", peer, conn.0);
-            line.unsigned("id", id.0);
-            message::request(line, request);
         }
-        Seen::RequestReceived {
+        | Seen::RequestReceived {
             conn,
             peer,
             id,
             request,
         } => {
-            about(line, "request-received", peer, conn.0);
+            let is_sent = usize::from(matches!(what, Seen::RequestSent { .. }));
+            let kind = ["request-received", "request-sent"][is_sent];
+            about(line, kind, peer, conn);
             line.unsigned("id", id.0);
             message::request(line, request);
         }
@@ -171,7 +174,7 @@ fn what(line: &mut Line<'_>, hosts: &[String], actions: &[String], what: &Seen<'
             id,
             received,
         } => {
-            about(line, "request-received", peer, conn.0);
+            about(line, "request-received", peer, conn);
             line.unsigned("id", id.0);
             message::unhandled(line, received);
         }
@@ -180,18 +183,16 @@ fn what(line: &mut Line<'_>, hosts: &[String], actions: &[String], what: &Seen<'
             peer,
             id,
             response,
-        } => {
-            about(line, "response-sent", peer, conn.0);
-            line.unsigned("id", id.0);
-            message::response(line, response);
         }
-        Seen::ResponseReceived {
+        | Seen::ResponseReceived {
             conn,
             peer,
             id,
             response,
         } => {
-            about(line, "response-received", peer, conn.0);
+            let is_sent = usize::from(matches!(what, Seen::ResponseSent { .. }));
+            let kind = ["response-received", "response-sent"][is_sent];
+            about(line, kind, peer, conn);
             line.unsigned("id", id.0);
             message::response(line, response);
         }
