@@ -131,7 +131,7 @@ fn compare(cx: &Context<'_>) -> Option<Option<String>> {
     let mut compared = false;
     for (owner, own) in &pictures {
         for (node, other) in &pictures {
-            if owner == node || !facts.knows(*owner, *node) {
+            if owner == node || !facts.tells(*owner, *node) {
                 continue;
             }
             compared = true;

@@ -70,7 +70,7 @@ impl Check for Visible {
                 return true;
             }
             let owner = facts.clients[*client as usize].owner;
-            if !facts.knows(owner, *peer) {
+            if !facts.tells(owner, *peer) {
                 return false;
             }
             let due = facts.due(owner, *peer, since.at, tight);
@@ -138,7 +138,7 @@ impl Visible {
             pending.oldest = pending.newest;
         }
         let owner = facts.clients[client as usize].owner;
-        if !facts.knows(owner, peer) {
+        if !facts.tells(owner, peer) {
             return;
         }
         let due = facts.due(owner, peer, since.at, facts.bounds.sync());

@@ -41,7 +41,7 @@ impl Check for Replicas {
                         self.ghosts.insert((client, peer), facts.now);
                     }
                 } else if let Some(since) = self.ghosts.remove(&(client, node)) {
-                    if !facts.knows(record.owner, node) {
+                    if !facts.tells(record.owner, node) {
                         return;
                     }
                     let due = facts.due(record.owner, node, since.at, facts.bounds.sync());
@@ -54,7 +54,7 @@ impl Check for Replicas {
                 let Some(client) = facts.client else { return };
                 let record = &facts.clients[client as usize];
                 // An owner that died before its DELETE went out took it along: a lease ends it.
-                let told = !facts.owner_ended(client) && facts.knows(record.owner, node);
+                let told = !facts.owner_ended(client) && facts.tells(record.owner, node);
                 if let Some(gone) = record.gone.filter(|_| told) {
                     self.ghosts.entry((client, node)).or_insert(gone);
                 }
@@ -78,7 +78,7 @@ impl Check for Replicas {
             }
             let owner = facts.clients[*client as usize].owner;
             // What a node has of one that left it out ends with a lease.
-            if !facts.knows(owner, *node) {
+            if !facts.tells(owner, *node) {
                 return false;
             }
             let due = facts.due(owner, *node, since.at, tight);

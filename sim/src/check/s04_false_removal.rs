@@ -144,7 +144,7 @@ fn told(owner: u32, node: u32, cx: &Context<'_>) -> bool {
     let facts = cx.facts;
     let settle = facts.bounds.settle();
     let calm = facts.calm(owner, node);
-    facts.knows(owner, node)
+    facts.tells(owner, node)
         && !facts.may_drop(node, owner)
         && calm.is_some_and(|calm| calm.severe.max(calm.mild) + settle <= facts.now.at)
 }

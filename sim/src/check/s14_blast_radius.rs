@@ -189,7 +189,7 @@ impl BlastRadius {
         }
         let arrived = record.connected.at + facts.bounds.returned(true, 0, false);
         let told = record.owner == node
-            || facts.knows(record.owner, node) && !facts.may_drop(node, record.owner);
+            || facts.tells(record.owner, node) && !facts.may_drop(node, record.owner);
         if arrived + facts.bounds.sync() < facts.now.at {
             return told;
         }
@@ -204,7 +204,7 @@ impl BlastRadius {
         let past = &facts.clients[record as usize];
         let Some(gone) = past.gone else {
             // Its owner holds it for connected still.
-            return past.owner == node || facts.knows(past.owner, node);
+            return past.owner == node || facts.tells(past.owner, node);
         };
         if facts.limited {
             return false;
@@ -214,7 +214,7 @@ impl BlastRadius {
         };
         let servers = &self.servers[index];
         let home = |server: &&u32| {
-            facts.serves(**server) && (**server == node || facts.knows(**server, node))
+            facts.serves(**server) && (**server == node || facts.tells(**server, node))
         };
         if past.orphaned.is_none() {
             // A living owner let it go because it moved, and it is at home elsewhere.
@@ -229,7 +229,7 @@ impl BlastRadius {
             .is_none_or(|(at, _)| facts.now.at < *at + facts.bounds.grace_min());
         let held = owner != node && facts.processes[node as usize].started.at < gone.at;
         if held && grace && !facts.lease_over(node, owner, past.owner_life) {
-            return facts.knows(owner, node);
+            return facts.tells(owner, node);
         }
         let dead = servers.len() as u64;
         let back = facts.bounds.returned(false, dead, true) + facts.bounds.sync();

@@ -95,7 +95,7 @@ impl Check for HeadOfLine {
             if now.at <= since.at + cx.facts.bounds.sync_sent() {
                 return true;
             }
-            if !cx.facts.knows(*owner, *target) {
+            if !cx.facts.tells(*owner, *target) {
                 return false;
             }
             let due = deadline(*owner, *target, *since, waiting, cx);
@@ -131,7 +131,7 @@ impl HeadOfLine {
             self.due
                 .insert((node, target, client), (newest, cx.facts.now));
         }
-        if !cx.facts.knows(node, target) {
+        if !cx.facts.tells(node, target) {
             return;
         }
         let due = deadline(node, target, since, waiting, cx);

@@ -123,7 +123,13 @@ impl Facts {
         }
     }
 
-    /// A node tells another of its clients: only members are told.
+    /// A node tells another of its clients, which listens: only members are told, and only members
+    /// are listened to.
+    pub fn tells(&self, node: u32, other: u32) -> bool {
+        self.knows(node, other) && self.knows(other, node)
+    }
+
+    /// A node holds another for a member.
     pub fn knows(&self, node: u32, other: u32) -> bool {
         self.node[node as usize].members.contains(&other)
     }

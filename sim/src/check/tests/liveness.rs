@@ -310,7 +310,9 @@ fn a_lost_report_may_make_a_well_member_suspicious_for_a_while_where_messages_ge
 fn servers_that_are_cut_off_cost_a_client_tries() {
     // The client starts at 60 s; all its servers but the last one are cut off until later.
     let back = |cut: u32, millis: u64| {
-        let mut run = cluster(4, 1);
+        let mut scenario = scenario(4, 1);
+        scenario.clients[0].register = vec![(service(), instance(0))];
+        let mut run = start(&scenario);
         run.connect(0, 3, "a");
         run.at(50_000);
         run.see(4, Seen::Stopped { silent: false });

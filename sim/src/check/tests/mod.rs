@@ -44,7 +44,8 @@ pub(super) fn service() -> ServiceKey {
     ServiceKey::named("orders")
 }
 
-/// A scenario with these hosts and nothing else. The clients publish and subscribe `orders`.
+/// A scenario with these hosts and nothing else. The clients subscribe `orders`, and publish it as
+/// soon as they are connected by hand.
 pub(super) fn scenario(nodes: u32, clients: u32) -> Scenario {
     let all: Vec<HostId> = (0..nodes).map(HostId).collect();
     let node = |index: u32| NodeSpec {
@@ -58,7 +59,7 @@ pub(super) fn scenario(nodes: u32, clients: u32) -> Scenario {
         group: "web".into(),
         servers: all.clone(),
         start: Period::ZERO,
-        register: vec![(service(), instance(index))],
+        register: Vec::new(),
         batch: Vec::new(),
         subscribe: vec![service()],
         churn: None,
@@ -170,6 +171,7 @@ impl Run {
     /// A client opens a transport to a node, gets an id there and registers its instance.
     pub(super) fn connect(&mut self, client: u32, node: u32, id: &str) -> ClientId {
         let host = self.nodes + client;
+        self.call(client, &ClientOp::Register(service(), instance(client)));
         let (id, conn) = (ClientId::new(id), ConnId(self.entry));
         self.see(
             node,

@@ -158,19 +158,20 @@ fn base_loss_lengthens_a_bound_by_repairs() {
 }
 
 #[test]
-fn nothing_is_owed_to_one_that_left_the_list_of_members() {
-    let left_out = |members: &[u32]| {
+fn nothing_is_owed_to_one_that_left_the_list_of_members_or_has_one_without_the_owner() {
+    let left_out = |whose: u32, members: &[u32]| {
         let mut run = cluster(3, 1);
         run.at(30_000);
         let id = run.connect(0, 0, "c");
         run.at(30_500);
-        run.set_members(0, members);
+        run.set_members(whose, members);
         run.at(31_000);
         run.sync(0, 2, &record(&id, 1, instance(0)), true);
         run.end(70)
     };
-    assert_eq!(left_out(&[0, 2]), [] as [&str; 0]);
-    assert_eq!(left_out(&[0, 1, 2]), ["S17", "L2"]);
+    assert_eq!(left_out(0, &[0, 2]), [] as [&str; 0]);
+    assert_eq!(left_out(1, &[1, 2]), [] as [&str; 0]);
+    assert_eq!(left_out(0, &[0, 1, 2]), ["S17", "L2"]);
 }
 
 /// A limit of bandwidth from 29 s to 60 s, and a change that waits in its queue until it arrives.
