@@ -33,7 +33,10 @@ fn payload(type_name: &str, body: &str) -> Payload {
 fn request(type_name: &str, body: &str) -> Request {
     match decode_request(&payload(type_name, body)) {
         Received::Request(request) => request,
-        other => panic!("{other:?}"),
+        other @ (Received::Denied(_)
+        | Received::Unsupported(_)
+        | Received::Unknown(_)
+        | Received::Malformed(_)) => panic!("{other:?}"),
     }
 }
 

@@ -13,11 +13,14 @@ use crate::check::mirror::Fit;
 use crate::check::{Check, Context, Listing, Property};
 use crate::observe::{Observation, Seen};
 
+/// A list's hosts.
+type Hosts = Arc<[Arc<Instance>]>;
+
 /// Judge of S6 and S7.
 #[derive(Debug, Default)]
 pub(crate) struct Read {
     /// The list that fitted last, by (node, service), with the step of the table that it fits.
-    fitted: BTreeMap<(u32, u32), (Arc<[Arc<Instance>]>, u64)>,
+    fitted: BTreeMap<(u32, u32), (Hosts, u64)>,
 }
 
 impl Check for Read {

@@ -72,21 +72,7 @@ impl Check for Work {
 
     fn see(&mut self, cx: &Context<'_>, seen: &Observation<'_>, found: &mut Found) {
         let host = seen.host.0;
-        match seen.what {
-            Seen::RequestSent { peer, request, .. } if cx.facts.are_nodes(host, peer.0) => {
-                let over = self.pace.sent((host, peer.0), request, cx);
-                tell(over, (host, peer.0), cx, found);
-            }
-            Seen::Opened { peer, .. } if cx.facts.are_nodes(host, peer.0) => {
-                let over = self.pace.opened((host, peer.0), cx);
-                tell(over, (host, peer.0), cx, found);
-            }
-            Seen::Began { .. } | Seen::Ended { .. } => {
-                let window = cx.facts.bounds.work_window();
-                self.pace.upset(seen.at, window);
-            }
-            _ => {}
-        }
+        self.see_pace(cx, seen, found);
         match seen.what {
             Seen::RequestSent {
                 peer,
@@ -145,6 +131,28 @@ impl Check for Work {
                 self.sends
                     .retain(|(node, _, target), _| *node != host && *target != host);
                 self.pace.forget(host);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Work {
+    /// Counts what nodes send each other by themselves, of every kind.
+    fn see_pace(&mut self, cx: &Context<'_>, seen: &Observation<'_>, found: &mut Found) {
+        let host = seen.host.0;
+        match seen.what {
+            Seen::RequestSent { peer, request, .. } if cx.facts.are_nodes(host, peer.0) => {
+                let over = self.pace.sent((host, peer.0), request, cx);
+                tell(over, (host, peer.0), cx, found);
+            }
+            Seen::Opened { peer, .. } if cx.facts.are_nodes(host, peer.0) => {
+                let over = self.pace.opened((host, peer.0), cx);
+                tell(over, (host, peer.0), cx, found);
+            }
+            Seen::Began { .. } | Seen::Ended { .. } => {
+                let window = cx.facts.bounds.work_window();
+                self.pace.upset(seen.at, window);
             }
             _ => {}
         }
