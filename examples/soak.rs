@@ -1,12 +1,12 @@
-//! Churn on three real nodes while one of them is restarted every minute, and a judgement at the end:
-//! do the nodes agree, is every acknowledged registration there, is memory flat?
+//! Churn on three real nodes while one of them is restarted every minute, and a judgement at the
+//! end: do the nodes agree, is every acknowledged registration there, is memory flat?
 //!
 //! ```text
 //! cargo run --release --example soak -- target/release/distro 600 1000
 //! ```
 //!
-//! takes the binary, seconds and operations per second. Nodes listen on 127.0.14.1 to 127.0.14.3, on
-//! Nacos's ports. Every second restart is a SIGTERM, the others are a SIGKILL.
+//! takes the binary, seconds and operations per second. Nodes listen on 127.0.14.1 to 127.0.14.3,
+//! on Nacos's ports. Every second restart is a SIGTERM, the others are a SIGKILL.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -140,7 +140,8 @@ struct Counts {
     busy: AtomicU64,
 }
 
-/// What one client last said of each service: registered or not, and whether a node acknowledged it.
+/// What one client last said of each service: registered or not, and whether a node acknowledged
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Word {
     registered: bool,

@@ -1,5 +1,5 @@
-//! What strangers do to the HTTP of a real node. Beside them somebody asks who behaves, and how often
-//! that one is answered is what counts.
+//! What strangers do to the HTTP of a real node. Beside them somebody asks who behaves, and how
+//! often that one is answered is what counts.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Lines that a source file may have. Why: one subject each, and a reader finds it.
 const LINES_MAX: usize = 500;
-/// Columns of a line of source; what cannot be broken (a path, a golden text) is let through.
+/// Columns of a comment; code is the formatter's.
 const COLUMNS_MAX: usize = 100;
 
 fn root() -> &'static Path {
@@ -32,8 +32,12 @@ fn files(folders: &[&str], ending: &str) -> Vec<PathBuf> {
     found
 }
 
+/// All of the project; the suite for a foreign SDK is a program of its own, beside those in other
+/// languages.
 fn sources() -> Vec<PathBuf> {
-    files(&["core", "src", "sim", "tests", "fuzz", "examples"], "rs")
+    let mut all = files(&["core", "src", "sim", "tests", "fuzz", "examples"], "rs");
+    all.retain(|path| !path.starts_with(root().join("tests/sdk/rust")));
+    all
 }
 
 fn text(path: &Path) -> String {
@@ -109,8 +113,11 @@ fn files_have_one_subject_and_lines_fit() {
             wrong.push(format!("{} has {lines} lines", shown(&path)));
         }
         for (number, line) in (1..).zip(text.lines()) {
-            let breakable = line.trim_start().contains(' ') && !line.contains('"');
-            if breakable && line.chars().count() > COLUMNS_MAX {
+            let comment = line.trim_start();
+            let breakable = comment.starts_with("// ")
+                || comment.starts_with("/// ")
+                || comment.starts_with("//! ");
+            if breakable && !line.contains('"') && line.chars().count() > COLUMNS_MAX {
                 wrong.push(format!("{}:{number} is too wide", shown(&path)));
             }
         }

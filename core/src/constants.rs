@@ -87,16 +87,16 @@ pub const FUZZY_SYNC_DELAY: Period = Period::from_secs(1);
 pub const FUZZY_FINISH_DELAY: Period = Period::from_millis(500);
 /// Services in one batch (`NamingFuzzyWatchSyncNotifier`, batch size 10; 3.0).
 pub const FUZZY_BATCH_SIZE: usize = 10;
-/// From the loss of a service of a pattern that is over its limit to the search for others (the trim
-/// task of `NamingFuzzyWatchContextService`, each 30 s; 3.0).
+/// From the loss of a service of a pattern that is over its limit to the search for others (the
+/// trim task of `NamingFuzzyWatchContextService`, each 30 s; 3.0).
 pub const FUZZY_MAKE_UP_DELAY: Period = Period::from_secs(30);
 /// The share of all patterns that one client may watch, as a divisor. Why: else the first one that
 /// watches them all leaves none to anybody.
 pub const FUZZY_SHARE: u32 = 4;
 /// Connections of clients that do not say that they are one: they can do next to nothing.
 pub const OTHERS_MAX: u32 = 16;
-/// Transports that one member may have opened to this node. Why more than one: those that the network
-/// lost without a word are here until their time is up.
+/// Transports that one member may have opened to this node. Why more than one: those that the
+/// network lost without a word are here until their time is up.
 pub const MEMBER_CONNS_MAX: usize = 16;
 /// Instances of one batch. Why: the list of a service is one message, and a tenth of the largest
 /// message leaves room for others in it.

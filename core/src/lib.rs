@@ -3,7 +3,8 @@
 //!
 //! # Layout
 //! - [`io`]: what goes in and comes out · [`event`]: what a node tells of its doings
-//! - [`message`]: the wire vocabulary · [`ids`], [`time`], [`hash`], [`rng`], [`mod@kebab`]: small types
+//! - [`message`]: the wire vocabulary · [`ids`], [`time`], [`hash`], [`rng`], [`mod@kebab`]: small
+//!   types
 //! - [`config`], [`constants`], [`profile`]: what may be set, what it defaults to, and which
 //!   historical defects can be switched on · [`protect`]: services that are mostly unhealthy
 //! - `node`: the server machine, one file per protocol noun · [`sdk`]: the client machine

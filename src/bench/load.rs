@@ -22,7 +22,8 @@ use crate::tls::net::TlsNet;
 
 /// Connections that are set up at once.
 const SETUPS: usize = 64;
-/// Open loop: requests under way on a connection; what is due beyond it waits, and its latency counts.
+/// Open loop: requests under way on a connection; what is due beyond it waits, and its latency
+/// counts.
 const DEPTH_MAX: usize = 4_096;
 /// How often an idle connection says that it is there, as SDKs do.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);

@@ -6,7 +6,8 @@
 //! coordinated omission).
 //!
 //! The generator shares the machine with what it measures, so it keeps no machine per connection:
-//! it writes and reads messages itself, over tcp many per system call, and looks only at the codes of answers.
+//! it writes and reads messages itself, over tcp many per system call, and looks only at the codes
+//! of answers.
 //!
 //! # Layout
 //! - `wire`: one connection · `load`: what is asked on it · `measure`: latencies and errors

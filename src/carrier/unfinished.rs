@@ -1,9 +1,10 @@
 //! What has arrived of messages that are not complete, whatever carries them: a bound on it per
 //! connection, per address and in all.
 //!
-//! A peer that never finishes what it began holds memory for nothing. Who holds most, loses: when all
-//! together have too much, the address with the most of it gives up its oldest unfinished message,
-//! and its connection with it. So whoever sends slowly and honestly is safe from strangers.
+//! A peer that never finishes what it began holds memory for nothing. Who holds most, loses: when
+//! all together have too much, the address with the most of it gives up its oldest unfinished
+//! message, and its connection with it. So whoever sends slowly and honestly is safe from
+//! strangers.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

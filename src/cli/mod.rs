@@ -155,7 +155,8 @@ pub fn main(arguments: &Arguments) -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(Failure { code, message }) => {
-            // What a registry said may be in it; only diagnostics of input have colours of their own.
+            // What a registry said may be in it; only diagnostics of input have colours of their
+            // own.
             let message = if code == BAD_INPUT {
                 message
             } else {

@@ -1,5 +1,5 @@
-//! From a message's type to how it looks on a wire, by the table of messages: one that has a content
-//! which nobody writes and reads does not compile.
+//! From a message's type to how it looks on a wire, by the table of messages: one that has a
+//! content which nobody writes and reads does not compile.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! The instances of a list as JSON, written once for all who read the list.
 //!
 //! A service is read far more often than it changes: each subscriber is pushed the same instances,
-//! each query answers them. Their text is nearly all of a list and nearly all of its cost. Lists that stay
-//! the same share their hosts ([`ServiceInfo::hosts`]), so the text is kept beside the address of
-//! what is shared, for as long as that lives and there is room.
+//! each query answers them. Their text is nearly all of a list and nearly all of its cost. Lists
+//! that stay the same share their hosts ([`ServiceInfo::hosts`]), so the text is kept beside the
+//! address of what is shared, for as long as that lives and there is room.
 //!
 //! [`ServiceInfo::hosts`]: distro_core::message::naming::ServiceInfo::hosts
 

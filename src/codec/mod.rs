@@ -10,8 +10,9 @@
 //! # Layout
 //! - `dispatch`: from a type to its text, by the table of messages
 //! - `request`, `response`: one message type after the other
-//! - `naming`, `instance`: instances and service lists · `hosts`: their text, kept · `distro`: replication · `sync`: its content ·
-//!   `fuzzy`: names by a pattern · `extension`: what only our own nodes say · `cluster`: members
+//! - `naming`, `instance`: instances and service lists · `hosts`: their text, kept · `distro`:
+//!   replication · `sync`: its content · `fuzzy`: names by a pattern · `extension`: what only our
+//!   own nodes say · `cluster`: members
 
 mod cluster;
 mod dispatch;

@@ -1,13 +1,14 @@
-//! Does a server speak Nacos's protocol? Points of the checklist in part C of the protocol notes, asked of any
-//! server that takes SDKs over gRPC, by someone who only has its address.
+//! Does a server speak Nacos's protocol? Points of the checklist in part C of the protocol notes,
+//! asked of any server that takes SDKs over gRPC, by someone who only has its address.
 //!
 //! # How
-//! A point is several *claims*. Each is a small conversation over a connection of its own, in JSON as SDKs
-//! write it, so that wrong and odd messages can be sent as well. All claims run at once, since those about time
-//! mostly wait; each uses services that nobody else has. What was seen is told with every verdict.
+//! A point is several *claims*. Each is a small conversation over a connection of its own, in JSON
+//! as SDKs write it, so that wrong and odd messages can be sent as well. All claims run at once,
+//! since those about time mostly wait; each uses services that nobody else has. What was seen is
+//! told with every verdict.
 //!
-//! What is not asked is told as skipped, with the reason: a kit that joined as a member would take part
-//! in the cluster that it examines.
+//! What is not asked is told as skipped, with the reason: a kit that joined as a member would take
+//! part in the cluster that it examines.
 //!
 //! # Layout
 //! - [`line`]: a connection and what is said on it · [`raw`]: a call that no SDK makes
@@ -194,8 +195,8 @@ fn number(point: &str) -> u32 {
     digits.parse().unwrap_or(u32::MAX)
 }
 
-/// Asks all claims of these points, or of all when none are named, and tells each finding as it comes. The findings
-/// are in the order of the checklist.
+/// Asks all claims of these points, or of all when none are named, and tells each finding as it
+/// comes. The findings are in the order of the checklist.
 pub async fn run(target: Rc<Target>, only: &[String], tell: impl Fn(&Finding)) -> Vec<Finding> {
     let wanted = |point: &str| only.is_empty() || only.iter().any(|one| one == point);
     let mut asked: FuturesUnordered<_> = claims()

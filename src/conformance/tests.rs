@@ -1,4 +1,5 @@
-//! A kit that can't fail says nothing: it is put to a server that answers everything, and always wrongly.
+//! A kit that can't fail says nothing: it is put to a server that answers everything, and always
+//! wrongly.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};

@@ -135,7 +135,8 @@ impl Auth {
         self.on
     }
 
-    /// Who shows this token; with auth off nobody is asked. For every carrier: over HTTP it comes as
+    /// Who shows this token; with auth off nobody is asked. For every carrier: over HTTP it comes
+    /// as
     /// `accessToken`, over gRPC in the headers of the payload's metadata under the same name.
     ///
     /// # Errors

@@ -21,7 +21,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Connections at a time. For a further one another goes, on which nothing has moved for longest.
+    /// Connections at a time. For a further one another goes, on which nothing has moved for
+    /// longest.
     pub(crate) connections: usize,
     /// The same of one address.
     pub(crate) per_address: usize,

@@ -1,5 +1,5 @@
-//! Logins that wait, and who has to wait longer: whoever was wrong, for that user and from that address
-//! alone. Somebody who tries passwords takes neither the place of others nor their time.
+//! Logins that wait, and who has to wait longer: whoever was wrong, for that user and from that
+//! address alone. Somebody who tries passwords takes neither the place of others nor their time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -124,7 +124,8 @@ impl Logins {
 }
 
 impl Table {
-    /// Makes room: whoever may log in at once is not worth remembering, then who has waited longest.
+    /// Makes room: whoever may log in at once is not worth remembering, then who has waited
+    /// longest.
     fn forget(&mut self, now: Instant) {
         self.who.retain(|_, of| of.waiting > 0 || of.again > now);
         let idle = self.who.iter().filter(|(_, of)| of.waiting == 0);

@@ -7,7 +7,8 @@
 //! # Layout
 //! - `routes`: everything that is served, one table · `openapi`: the document made of it
 //! - `call`: parameters · `answer`: the shapes of answers · `forward`: to the responsible node
-//! - `listen`, `seats`: connections of a router · `instances`, `services`, `state`: the handlers · [`auth`], `logins`: users and tokens
+//! - `listen`, `seats`: connections of a router · `instances`, `services`, `state`: the handlers ·
+//!   [`auth`], `logins`: users and tokens
 
 mod answer;
 pub mod auth;

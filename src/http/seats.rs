@@ -1,9 +1,9 @@
 //! The connections of an HTTP port: how many there may be, of one address and in all, and who goes
 //! when one more comes.
 //!
-//! It is the one on which nothing has moved for longest. So one that is asked and answered at once, as
-//! a probe is, gets in however many others hold a connection and say nothing, send half a request
-//! or do not read what they asked for.
+//! It is the one on which nothing has moved for longest. So one that is asked and answered at once,
+//! as a probe is, gets in however many others hold a connection and say nothing, send half a
+//! request or do not read what they asked for.
 
 use std::collections::BTreeMap;
 use std::io;

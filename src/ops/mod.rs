@@ -6,8 +6,8 @@
 //!
 //! # Layout
 //! - `health`: `/livez`, `/readyz`, `/v1/node` · `tables`: members, clients, services, records
-//! - `guard`: what is let through to them · `metrics`: `/metrics` · `change`: limits, rebalance, log level · `level`: what keeps that level ·
-//!   [`rules`]: the limit-rule file
+//! - `guard`: what is let through to them · `metrics`: `/metrics` · `change`: limits, rebalance,
+//!   log level · `level`: what keeps that level · [`rules`]: the limit-rule file
 
 mod change;
 mod guard;

@@ -62,8 +62,8 @@ pub fn incarnation(dir: Option<&Path>, wall: Wall) -> io::Result<Incarnation> {
     let path = dir.join(FILE);
     let before = before(&path, clock)?;
     let now = clock.max(before.saturating_add(1));
-    // Written aside and renamed: a power cut leaves the old number or the new one. What is there already
-    // is no file of ours to write through.
+    // Written aside and renamed: a power cut leaves the old number or the new one. What is there
+    // already is no file of ours to write through.
     let aside = dir.join("boot.new");
     match std::fs::remove_file(&aside) {
         Ok(()) => {}

@@ -21,8 +21,8 @@ pub struct Limits {
     /// Bytes of messages of all connections that wait for the machine. Beyond it none is read.
     pub request_bytes: u64,
     /// Bytes that wait on one connection to be written, about. From half of it on a connection of
-    /// frames is not read (one of gRPC has a bound on calls instead); beyond it requests are refused
-    /// as busy and an answer that finds no room cuts the connection.
+    /// frames is not read (one of gRPC has a bound on calls instead); beyond it requests are
+    /// refused as busy and an answer that finds no room cuts the connection.
     pub queued_bytes: u64,
     /// Bytes of messages of clients that have not arrived in full, of all of them; half as many of
     /// one address. Beyond it, who holds most is cut.

@@ -9,10 +9,11 @@
 //! # Layout
 //! - [`asks`]: questions of clients without a connection
 //! - [`node`]: around the server machine · [`sdk`]: around the client machine
-//! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`, `calling`: the
-//!   same over gRPC · `greet`: who an accepted stream is · `places`: until it has said so ·
-//!   `admission`: what its setup opens · `weigh`: what a message becomes · [`secret`]: what nodes prove to each
-//!   other · `guard`: access tokens · `budget`: what a connection may cost
+//! - `links`: the connections of one machine · `connection`: one connection's task · `grpc`,
+//!   `calling`: the same over gRPC · `greet`: who an accepted stream is · `places`: until it has
+//!   said so ·
+//!   `admission`: what its setup opens · `weigh`: what a message becomes · [`secret`]: what nodes
+//!   prove to each other · `guard`: access tokens · `budget`: what a connection may cost
 
 mod admission;
 pub mod asks;
@@ -63,8 +64,8 @@ const OUTBOUND_MAX: usize = 1_024;
 const OUTBOUND_BATCH: usize = 64;
 /// Bytes that gather before a batch is written early.
 const FLUSH_BYTES: usize = 64 * 1024;
-/// Streams accepted on the port of clients at a time that have not said who they are: their setup has not
-/// arrived. Of these, and of those on the port of members, none takes the other's places.
+/// Streams accepted on the port of clients at a time that have not said who they are: their setup
+/// has not arrived. Of these, and of those on the port of members, none takes the other's places.
 const PLACES_OF_CLIENTS: u32 = 2_048;
 /// The same on the port of members.
 const PLACES_OF_MEMBERS: u32 = 256;

@@ -13,8 +13,8 @@ use distro_core::time::{Mono, Period};
 
 use crate::carrier::unfinished::Cut;
 
-/// How long a stream is left in its place by others of its own address. Why: a setup arrives within a
-/// few round trips.
+/// How long a stream is left in its place by others of its own address. Why: a setup arrives within
+/// a few round trips.
 const SETTLE: Period = Period::from_secs(1);
 
 /// The table.

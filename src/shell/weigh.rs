@@ -16,7 +16,8 @@ const PAIR_BYTES: u64 = 32;
 /// Bytes that a message may become.
 const WEIGHT_MAX: u64 = 64 * 1024 * 1024;
 
-/// What a payload that came as a request is. One that would become too big is malformed, and says so.
+/// What a payload that came as a request is. One that would become too big is malformed, and says
+/// so.
 pub(super) fn decode(payload: &Payload, counters: &LinkCounters) -> Received {
     let weight = weight(&payload.body);
     if weight <= WEIGHT_MAX {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
-/// True for what is not to reach a terminal or a log as it is: control characters, marks that change
-/// the direction of a text, and characters of no width.
+/// True for what is not to reach a terminal or a log as it is: control characters, marks that
+/// change the direction of a text, and characters of no width.
 pub fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,

@@ -1,5 +1,5 @@
-//! What is wrong with a file of settings or a scenario, all of it at once: each problem with its place, what is
-//! wrong and what would be right.
+//! What is wrong with a file of settings or a scenario, all of it at once: each problem with its
+//! place, what is wrong and what would be right.
 
 use std::fmt;
 use std::ops::Range;

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! # Layout
-//! - `files`: certificates and keys from PEM · [`stream`]: an accepted stream · [`net`]: the shell's
-//!   network, with TLS
+//! - `files`: certificates and keys from PEM · [`stream`]: an accepted stream · [`net`]: the
+//!   shell's network, with TLS
 
 mod files;
 pub mod net;

@@ -1,4 +1,5 @@
-//! The binary `distro` as processes of a test: what they print can be waited for, and they end with the test.
+//! The binary `distro` as processes of a test: what they print can be waited for, and they end with
+//! the test.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 #![allow(dead_code, reason = "each test binary uses some of it")]

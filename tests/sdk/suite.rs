@@ -75,7 +75,8 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "node",
         explained: &[],
         redo_seconds: 5,
-        // Its beats stop: 6 s until its instance is to go, as it asked, and the node looks every 5 s.
+        // Its beats stop: 6 s until its instance is to go, as it asked, and the node looks every 5
+        // s.
         silence_bound: "11 s, and 10 s until its SDK asks again",
         build: node,
     },

@@ -1,8 +1,9 @@
 //! The table of messages: everything that is said of a message in one row.
 //!
-//! Whatever goes by the kind of a message is made of this table: the enums [`Request`](super::Request) and
-//! [`ResponseBody`](super::ResponseBody), who may send what, which answer belongs to it, how the
-//! codec reads and writes it, how a trace shows it. A row without the rest does not compile.
+//! Whatever goes by the kind of a message is made of this table: the enums
+//! [`Request`](super::Request) and [`ResponseBody`](super::ResponseBody), who may send what, which
+//! answer belongs to it, how the codec reads and writes it, how a trace shows it. A row without the
+//! rest does not compile.
 
 /// Hands the table to a macro: `messages!(name)` is `name! { the table }`.
 ///
@@ -190,8 +191,8 @@ macro_rules! messages {
                 /// To [`Request::NamingFuzzyWatch`].
                 NamingFuzzyWatch { name: "NamingFuzzyWatchResponse", also: None }
                 /// To [`Request::NamingFuzzyWatchSync`] and
-                /// [`Request::NamingFuzzyWatchChangeNotify`]. Java answers both with the first name;
-                /// the second exists beside it and says the same.
+                /// [`Request::NamingFuzzyWatchChangeNotify`]. Java answers both with the first
+                /// name; the second exists beside it and says the same.
                 NamingFuzzyWatchChangeNotify {
                     name: "NamingFuzzyWatchChangeNotifyResponse",
                     also: Some("NamingFuzzyWatchSyncResponse"),

@@ -52,7 +52,8 @@ impl Beats {
         self.table.remove(client);
     }
 
-    /// Takes note of a record that arrived. A Nacos peer's revisions are hashes: they order nothing.
+    /// Takes note of a record that arrived. A Nacos peer's revisions are hashes: they order
+    /// nothing.
     pub(crate) fn see(&mut self, data: &ClientSyncData) {
         if data.client.is_ip_port() && data.origin.is_some() {
             self.clock = self.clock.max(data.revision.0);

@@ -50,8 +50,8 @@ pub(crate) enum Source {
     Cluster,
     /// A fellow node of our kind, and which life of it.
     Distro(Origin),
-    /// Neither label. In the `distro` profile the strictest class: counted with the clients, and few
-    /// of them; it gets no naming client. Nacos lets it in without any limit.
+    /// Neither label. In the `distro` profile the strictest class: counted with the clients, and
+    /// few of them; it gets no naming client. Nacos lets it in without any limit.
     Other,
 }
 

@@ -2,14 +2,14 @@
 //!
 //! # Why a watcher ends with the right set of names
 //!
-//! A service is there while somebody publishes it. Each pattern keeps the set of services that match
-//! it, changed in the same step as the service index; a service that comes or goes costs one look
-//! at the patterns of its namespace.
+//! A service is there while somebody publishes it. Each pattern keeps the set of services that
+//! match it, changed in the same step as the service index; a service that comes or goes costs one
+//! look at the patterns of its namespace.
 //!
 //! - **The first list and later differences** are sent in batches, one after the other: the next
-//!   once the one before is acknowledged, a failed one again. They name what the watcher lacked when it
-//!   asked; what is gone when its batch is made is left out. The last batch of a first list is
-//!   followed by the word that it is complete.
+//!   once the one before is acknowledged, a failed one again. They name what the watcher lacked
+//!   when it asked; what is gone when its batch is made is left out. The last batch of a first list
+//!   is followed by the word that it is complete.
 //! - **A change** is a pair (connection, service) that waits for the next tick. What the watcher is
 //!   told is decided when it is *sent*: added if the service is in a set of one of its patterns,
 //!   deleted if nobody publishes it. A connection keeps order, so the last word about a service
@@ -126,8 +126,8 @@ impl FuzzyWatches {
         watched.is_some_and(|watched| watched.matched.len() >= limits.matches_max as usize)
     }
 
-    /// Enters a watcher, and its pattern if that is new. What it has to be told is due at `sync`, what
-    /// it has to forget at `tick` or when the hold ends.
+    /// Enters a watcher, and its pattern if that is new. What it has to be told is due at `sync`,
+    /// what it has to forget at `tick` or when the hold ends.
     pub(crate) fn watch(
         &mut self,
         services: &Services,
@@ -291,8 +291,8 @@ impl FuzzyWatches {
         added
     }
 
-    /// What a watcher has to be told about a service; nothing when it does not watch it, or when its
-    /// patterns have no room for it.
+    /// What a watcher has to be told about a service; nothing when it does not watch it, or when
+    /// its patterns have no room for it.
     pub(crate) fn change_for(
         &self,
         conn: ConnId,
@@ -375,8 +375,8 @@ impl FuzzyWatches {
         Some((request, sync.serial))
     }
 
-    /// A batch was acknowledged, or has to be sent again. What is next is due at `next`, at `finish`
-    /// if that is the word that all was sent, at `retry` if it is the same.
+    /// A batch was acknowledged, or has to be sent again. What is next is due at `next`, at
+    /// `finish` if that is the word that all was sent, at `retry` if it is the same.
     pub(crate) fn answered(
         &mut self,
         conn: ConnId,

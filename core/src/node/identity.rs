@@ -17,9 +17,9 @@ use crate::time::{Mono, Now};
 
 /// The latest moment that this node has seen: what the numbers of lives are measured with.
 ///
-/// It follows the wall clock forward, and at least the monotonic one, so it never stands still. Why it
-/// never goes back: then a wall clock that jumps back parts nobody. Why a life that was told does not
-/// move it: each could lead to a later one, and so to the last.
+/// It follows the wall clock forward, and at least the monotonic one, so it never stands still. Why
+/// it never goes back: then a wall clock that jumps back parts nobody. Why a life that was told
+/// does not move it: each could lead to a later one, and so to the last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Horizon {
     /// Microseconds since the epoch.
@@ -53,7 +53,8 @@ impl Horizon {
 
 impl Node {
     /// True when a life can have this number. A life that is told by a member lies at most
-    /// [`LIFE_AHEAD_MAX`] ahead, so whatever number was taken, a moment later there is a higher one.
+    /// [`LIFE_AHEAD_MAX`] ahead, so whatever number was taken, a moment later there is a higher
+    /// one.
     pub(super) fn is_plausible(&self, life: Incarnation) -> bool {
         !self.config.profile.speaks_distro() || life <= self.horizon.life_max()
     }
@@ -64,8 +65,8 @@ impl Node {
     }
 
     /// True when a record can be: of a member or this node itself, and with numbers that others can
-    /// still go beyond. The words of a record and the revision of a client without a connection order
-    /// it among those of all owners, so they are measured like lives, which are no smaller.
+    /// still go beyond. The words of a record and the revision of a client without a connection
+    /// order it among those of all owners, so they are measured like lives, which are no smaller.
     pub(super) fn is_credible(&self, data: &ClientSyncData) -> bool {
         let Some(origin) = &data.origin else {
             return true;

@@ -3,10 +3,12 @@
 //! # Layout
 //! - `connections`, `session`, `ejector`, `departures`: transports, their setup, who has to leave
 //! - `requests`, `naming`, `shared_names`, `params`: what clients ask
-//! - `clients`, `tombstones`, `digest`, `services`: the tables · `beats`, `owners`: clients without a connection
+//! - `clients`, `tombstones`, `digest`, `services`: the tables · `beats`, `owners`: clients without
+//!   a connection
 //! - `words`, `given_up`: who of several is listed at a place
 //! - `sync`, `sync_queue`, `apply`, `verify`, `snapshot`: replication out, in, proved, and loaded
-//! - `members`, `identity`, `links`, `reports`: fellow nodes · `push`: lists to subscribers · `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
+//! - `members`, `identity`, `links`, `reports`: fellow nodes · `push`: lists to subscribers ·
+//!   `fuzzy`, `watches`: names by a pattern · `expiry`: what ends by itself
 //! - `calls`, `timers`, `clock`: requests in flight, periodic timers, running time
 
 mod apply;

@@ -161,8 +161,9 @@ impl Node {
         }
     }
 
-    /// Second phase: what a settled peer holds for owners that were not reached. Who does not answer
-    /// is not asked again; what is left of the time is shared among those who were not asked yet.
+    /// Second phase: what a settled peer holds for owners that were not reached. Who does not
+    /// answer is not asked again; what is left of the time is shared among those who were not asked
+    /// yet.
     fn load_held(&mut self, out: &mut Vec<Output>) {
         let mut candidates = self.load.peers.iter().filter(|(peer, state)| {
             **state == (PeerLoad::Done { settled: true })
@@ -396,6 +397,9 @@ impl Node {
         let lease = self.config.timing.client_expired_time;
         let aged = self.aged();
         let remaining = entry.remaining.min(lease);
+        if remaining == Period::ZERO {
+            return;
+        }
         let origin = entry.data.origin.clone();
         let applied = self.apply(entry.data, ChangeCause::Snapshot, aged + remaining, out);
         self.load.applied += u64::from(applied == super::apply::Applied::Changed);
@@ -468,8 +472,12 @@ impl Node {
                     .map(|last: &SnapshotEntry| last.data.client.clone());
                 break;
             }
-            bytes += entry.data.bytes_estimate();
             let remaining = self.clients.remaining(entry, aged).unwrap_or(lease);
+            if remaining == Period::ZERO {
+                // Its time is up; it only has not been looked at since.
+                continue;
+            }
+            bytes += entry.data.bytes_estimate();
             entries.push(SnapshotEntry {
                 data: entry.data.clone(),
                 remaining,

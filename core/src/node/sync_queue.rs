@@ -60,8 +60,8 @@ pub(crate) struct SyncRules {
 }
 
 impl Target {
-    /// Adds a task, within [`SYNC_PENDING_MAX`]. Beyond it a target that cannot be reached loses all
-    /// that waits, one that can only the newest; verify repairs either. True when that began.
+    /// Adds a task, within [`SYNC_PENDING_MAX`]. Beyond it a target that cannot be reached loses
+    /// all that waits, one that can only the newest; verify repairs either. True when that began.
     #[must_use]
     pub(super) fn add(
         &mut self,

@@ -78,8 +78,8 @@ impl Node {
         self.push_due(Period(1))
     }
 
-    /// Whether a service is there that is about to change. `None` when nobody watches: who registers
-    /// pays nothing for it then.
+    /// Whether a service is there that is about to change. `None` when nobody watches: who
+    /// registers pays nothing for it then.
     pub(super) fn was_published(&self, service: &ServiceKey) -> Option<bool> {
         self.fuzzy
             .is_watching()

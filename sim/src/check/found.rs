@@ -131,8 +131,8 @@ impl Found {
         Vec<CheckResult>,
         BTreeMap<&'static str, u64>,
     ) {
-        // Why S9 comes last: the releases of Nacos serve while they load, and a reader wants to know
-        // what else they do.
+        // Why S9 comes last: the releases of Nacos serve while they load, and a reader wants to
+        // know what else they do.
         let last = Property::S9.about().code;
         self.violations.sort_by_key(|violation| {
             let is_last = violation.check == last;

@@ -1,6 +1,6 @@
 //! L1: after the last fault and the last operation the tables of all live nodes become equal:
-//! every record's owner, revision and content, and every service's list. Whom an owner does not hold
-//! for a member it tells nothing, so what that node has of it is not compared.
+//! every record's owner, revision and content, and every service's list. Whom an owner does not
+//! hold for a member it tells nothing, so what that node has of it is not compared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

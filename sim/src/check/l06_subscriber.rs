@@ -36,8 +36,8 @@ struct Got {
 pub(crate) struct Subscriber {
     /// By (node, service).
     pending: BTreeMap<(u32, u32), Pending>,
-    /// The latest that a client got from a node, by (node, service, client's host), and by host what
-    /// it has an entry for.
+    /// The latest that a client got from a node, by (node, service, client's host), and by host
+    /// what it has an entry for.
     got: BTreeMap<(u32, u32, u32), Got>,
     got_by: BTreeMap<u32, Vec<(u32, u32)>>,
     /// What a client's application was told last, by (client's host, service).

@@ -49,8 +49,8 @@ pub(crate) struct Work {
     verifies: BTreeMap<(u32, u32), Window>,
     /// Sends of records by (node, client, target).
     sends: BTreeMap<(u32, u32, u32), Sends>,
-    /// DELETEs within one verify interval from the first one, by (node, client, target), and the same
-    /// in time order, to forget them.
+    /// DELETEs within one verify interval from the first one, by (node, client, target), and the
+    /// same in time order, to forget them.
     deletes: BTreeMap<(u32, u32, u32), u32>,
     deleted: VecDeque<(Mono, (u32, u32, u32))>,
     pace: Pace,
@@ -186,8 +186,8 @@ fn tell(
 }
 
 impl Work {
-    /// A DELETE is sent like a record: once, again when it failed, and once more when a verify found
-    /// that it was in vain.
+    /// A DELETE is sent like a record: once, again when it failed, and once more when a verify
+    /// found that it was in vain.
     fn delete(&mut self, place: (u32, u32, u32), cx: &Context<'_>, found: &mut Found) {
         let facts = cx.facts;
         let (now, interval) = (facts.now.at, facts.bounds.verify_interval_min());

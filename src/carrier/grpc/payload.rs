@@ -1,5 +1,5 @@
-//! Nacos's `Payload`, `Metadata` and protobuf's `Any`, written by hand from `nacos_grpc_service.proto`
-//! (part 1.1 of the protocol notes): three messages need no compiler.
+//! Nacos's `Payload`, `Metadata` and protobuf's `Any`, written by hand from
+//! `nacos_grpc_service.proto` (part 1.1 of the protocol notes): three messages need no compiler.
 
 use std::collections::BTreeMap;
 

@@ -142,7 +142,8 @@ fn open_recording(path: &Path) -> Result<Box<dyn Write>, Failure> {
     Ok(Box::new(File::create(path).map_err(cannot)?))
 }
 
-/// Sends events to standard error. What it gives changes the level later, and knows what was left out.
+/// Sends events to standard error. What it gives changes the level later, and knows what was left
+/// out.
 fn start_log(settings: &Settings) -> (LogLevel, Quiet) {
     let quiet = Quiet::default();
     let (level, format) = settings.log();

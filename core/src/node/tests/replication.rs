@@ -126,7 +126,8 @@ fn quiet_digests_match_and_cost_one_message_per_peer() {
 
 #[test]
 fn a_lease_ends_only_in_time_that_the_holder_was_running() {
-    // The defect of Java's nodes, which count the time of a pause too, is compiled with the quirks only.
+    // The defect of Java's nodes, which count the time of a pause too, is compiled with the quirks
+    // only.
     let java = u64::from(cfg!(feature = "quirks"));
     for (release, expired) in [(Release::Distro, 0), (Release::Nacos3, java)] {
         let mut cluster = Cluster::new(2, Profile::of(release));

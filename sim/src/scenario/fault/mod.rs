@@ -1,6 +1,6 @@
-//! All faults, grouped by what they act on. Each is one entry of a table here, with the meaning that
-//! it has in every world and with all that a file says of it: the enums, the reader, the writer,
-//! the reference and the scaling of times are made from the entries.
+//! All faults, grouped by what they act on. Each is one entry of a table here, with the meaning
+//! that it has in every world and with all that a file says of it: the enums, the reader, the
+//! writer, the reference and the scaling of times are made from the entries.
 
 mod form;
 
@@ -83,8 +83,8 @@ impl Fault {
 faults! {
     /// What is different on links while it lasts.
     pub enum LinkFault {
-        /// Nothing crosses while it lasts; like TCP, what was sent is delivered afterwards, in order.
-        /// Dials get no answer. With kinds in its path, just those messages vanish for good.
+        /// Nothing crosses while it lasts; like TCP, what was sent is delivered afterwards, in
+        /// order. Dials get no answer. With kinds in its path, just those messages vanish for good.
         Partition = "partition",
             "Nothing crosses while it lasts; like TCP, what was sent arrives afterwards, in \
              order. With kinds, just those messages vanish for good. Needs a path.",
@@ -137,8 +137,8 @@ faults! {
                 per_million: u32 as Rate =
                     "rate", required, "How likely, per message.";
             } [BETWEEN, FROM, TO, KINDS, ONLY, FOR];
-        /// Each direction carries at most so many bytes a second; a queue over the limit delays, and
-        /// over its own limit the sender is told that the connection is busy.
+        /// Each direction carries at most so many bytes a second; a queue over the limit delays,
+        /// and over its own limit the sender is told that the connection is busy.
         Bandwidth = "bandwidth",
             "Each direction carries only so much; a queue delays, and when it is full the \
              sender is told that the connection is busy.",
@@ -191,8 +191,8 @@ faults! {
         Reset = "reset",
             "All connections are reset: both ends notice at once. Needs a path.",
             [] [BETWEEN, FROM, TO];
-        /// All connections between these hosts die at the `to` end only: `from` is not told and finds
-        /// out when it next sends.
+        /// All connections between these hosts die at the `to` end only: `from` is not told and
+        /// finds out when it next sends.
         HalfOpen = "half-open",
             "All connections die at the `to` end only; `from` finds out when it next sends. \
              Needs a path.",

@@ -19,8 +19,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) host: HostId,
     /// As which build.
     pub(crate) profile: Profile,
-    /// Which life on this host, from 1. Why not the wall clock: it may go back over a restart, and a
-    /// run with wall jumps has to have the same history as one without (S15).
+    /// Which life on this host, from 1. Why not the wall clock: it may go back over a restart, and
+    /// a run with wall jumps has to have the same history as one without (S15).
     pub(crate) life: u64,
     /// Seed of this life's randomness.
     pub(crate) seed: u64,

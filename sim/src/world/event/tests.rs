@@ -4,6 +4,8 @@
 //! every request. Service names carry the script: `Query(text)` sends the text as a request,
 //! `Subscribe(seconds)` asks for a wake after so long, `Unsubscribe` closes, `Deregister` dials.
 
+mod churn;
+
 use distro_core::config::ConnectionLimits;
 use distro_core::ids::{ConnId, NodeId, RequestId, Str};
 use distro_core::message::naming::{Instance, InstanceOperation, InstanceRequest, ServiceKey};
@@ -457,49 +459,4 @@ fn a_seed_repeats_its_run_and_another_seed_differs() {
     };
     assert_eq!(hash(1), hash(1));
     assert_ne!(hash(1), hash(2));
-}
-
-#[test]
-fn churn_changes_what_its_client_publishes_between_its_bounds() {
-    let mut run = scenario(1);
-    run.clients[0].register = vec![(key("s"), Instance::new("10.1.0.1", 80))];
-    run.clients[0].churn = Some(crate::scenario::model::Churn {
-        every: Period::from_secs(2),
-        from: Period::from_secs(10),
-        until: Period::from_secs(30),
-    });
-    let seen = seen(&run);
-    let calls = times(&seen, CLIENT, &["Called"]);
-    assert_eq!(calls[0], 0);
-    assert!(calls.len() > 6, "{calls:?}");
-    assert!(
-        calls[1..].iter().all(|at| (11_000..=30_000).contains(at)),
-        "{calls:?}"
-    );
-    assert!(!times(&seen, CLIENT, &["Called", "Deregister"]).is_empty());
-    let stamped = Str::from("v");
-    assert!(!times(&seen, CLIENT, &["Called", &format!("{stamped:?}")]).is_empty());
-}
-
-#[test]
-fn churn_leaves_nothing_withdrawn_behind_it() {
-    for seed in 1..20 {
-        let mut run = scenario(1);
-        run.seed = seed;
-        run.clients[0].register = vec![(key("s"), Instance::new("10.1.0.1", 80))];
-        run.clients[0].churn = Some(crate::scenario::model::Churn {
-            every: Period::from_secs(2),
-            from: Period::ZERO,
-            until: Period::from_secs(9),
-        });
-        let seen = seen(&run);
-        let last = seen
-            .iter()
-            .rev()
-            .find(|(_, _, what)| what.starts_with("Called"));
-        assert!(
-            last.is_some_and(|(_, _, what)| what.contains("Register(")),
-            "{seed}: {last:?}"
-        );
-    }
 }

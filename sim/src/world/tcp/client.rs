@@ -20,9 +20,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::lived::Step;
 use super::place::Place;
 use super::plan::Plan;
-use super::replay::Step;
 use crate::scenario::model::{HostId, Scenario};
 
 /// What a client took, for the replay.

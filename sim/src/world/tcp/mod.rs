@@ -48,14 +48,15 @@
 //! - [`plan`] addresses and ports · [`process`] a node's process ·
 //!   [`client`] a client · [`place`] where either is · [`operate`] the operator's hand
 //! - [`between`] what lies between: [`relay`], or [`netns`]
-//! - [`driver`] the run, [`stage`] what the script wants done · [`replay`] the verdict · [`lag`] delays ·
-//!   [`interrupt`] signals
+//! - [`driver`] the run, [`stage`] what the script wants done · [`replay`] the verdict · [`lag`]
+//!   delays · [`interrupt`] signals
 
 mod between;
 mod client;
 mod driver;
 mod interrupt;
 mod lag;
+mod lived;
 mod netns;
 mod operate;
 mod place;

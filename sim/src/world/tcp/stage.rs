@@ -7,9 +7,9 @@ use distro_core::time::Period;
 
 use super::between::Between;
 use super::driver::{Driver, Running};
+use super::lived::Told;
 use super::netns::filter::Drops;
 use super::operate::{ask, question};
-use super::replay::Told;
 use crate::scenario::model::{
     Action, ClientOp, ConnFault, Fault, HostFault, HostId, LinkFault, NodeFault, NodeOp, Path,
     Scenario, What,

@@ -2,8 +2,8 @@
 //!
 //! Each node is a turmoil host. All clients are tasks on one more host, because a step of turmoil
 //! is cubic in hosts; faults that name a client act on its own network and clock, so nothing is
-//! lost by that. Links, connections, clocks and pauses belong to the [fabric](super::link), which gives the
-//! faults the meaning they have in every world:
+//! lost by that. Links, connections, clocks and pauses belong to the [fabric](super::link), which
+//! gives the faults the meaning they have in every world:
 //!
 //! - a partition is an outage that TCP rides out: what arrives waits at the receiver and goes on,
 //!   in order, some time after the end (turmoil's own `partition` breaks streams for good, and
@@ -18,8 +18,8 @@
 //! to [`FINE_RUN_MAX`] and 10 ms in longer ones.
 //!
 //! # Layout
-//! - [`net`], [`clock`] what the shell runs on · [`host`] the hosts' software · [`shared`] recording · [`stage`] what the
-//!   script wants done · [`lives`] how processes start and end
+//! - [`net`], [`clock`] what the shell runs on · [`host`] the hosts' software · [`shared`]
+//!   recording · [`stage`] what the script wants done · [`lives`] how processes start and end
 
 mod clock;
 mod host;
