@@ -1,7 +1,7 @@
 //! Places that applications gave up while a member was away (docs/PROTOCOL.md, Last words).
 //!
 //! The member's records may still claim them and nobody can withdraw those. What is remembered
-//! here hides them: a claim said no later than the one that was given up, while its owner is away.
+//! here hides them: a claim said before the one that was given up, while its owner is away.
 //! Entries join by the higher word and travel with digests, each to a member that does not have it
 //! yet, so what any node knows all learn.
 
